@@ -1,0 +1,1 @@
+"""What the API and the worker share: the request schema, the job record, its store and queue, names and log fields."""

@@ -1,0 +1,43 @@
+"""The log vocabulary: one JSON line an event, the same field names in the API and the worker."""
+
+from enum import StrEnum
+from typing import Final
+
+from aws_lambda_powertools import Logger
+
+CORRELATION_ID: Final = "correlation_id"
+JOB_ID: Final = "job_id"
+SERVICE_API: Final = "api"
+SERVICE_WORKER: Final = "worker"
+
+
+class Event(StrEnum):
+    """What happened. The value stands in the field `event` of every line."""
+
+    REQUEST = "request"
+    REQUEST_FAILED = "request_failed"
+    JOB_ACCEPTED = "job_accepted"
+    JOB_NOT_QUEUED = "job_not_queued"
+    WORKER_STARTED = "worker_started"
+    WORKER_READY = "worker_ready"
+    WORKER_STOPPED = "worker_stopped"
+    AWS_UNREACHABLE = "aws_unreachable"
+    MESSAGE_REFUSED = "message_refused"
+    JOB_STARTED = "job_started"
+    JOB_SKIPPED = "job_skipped"
+    JOB_SUCCEEDED = "job_succeeded"
+    JOB_FAILED = "job_failed"
+    JOB_HANDED_BACK = "job_handed_back"
+    JOB_LOST = "job_lost"
+    HEARTBEAT_MISSED = "heartbeat_missed"
+
+
+def make_logger(service: str) -> Logger:
+    """A logger whose lines go to standard output as JSON, with times in UTC."""
+    return Logger(service=service, utc=True, location=None, use_rfc3339=True)
+
+
+def log_event(logger: Logger, event: Event, message: str, *, warning: bool = False, **fields: object) -> None:
+    """Write one line: `event` for programs, `message` for people, `fields` by the names of this module."""
+    write = logger.warning if warning else logger.info
+    write(message, extra={"event": str(event), **fields})

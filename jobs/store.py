@@ -1,0 +1,181 @@
+"""The job table: every change of a job is one conditional write, so a duplicate or a lost race changes nothing."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+from pydantic_core import from_json
+
+from jobs import names
+from jobs.job import Job, JobError, Status, StoredImage, timestamp
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_NUMBERS = frozenset({"attempts", "step", "total_steps", names.EXPIRES_AT})
+_NESTED = frozenset({"request", "images", "error"})
+
+
+class LostLeaseError(Exception):
+    """The job is no longer this worker's: another one took it over, or it was canceled or deleted."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A worker's claim on a running job. It must be renewed before it expires, or another worker may take the job."""
+
+    job_id: str
+    token: str
+
+
+class JobStore:
+    """Jobs in DynamoDB, one item each; nested parts are JSON text, so that an item reads well in any console."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def create(self, job: Job) -> None:
+        """Write a new job. Raises `ValueError` if its id is taken."""
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=_to_item(job),
+                ConditionExpression=f"attribute_not_exists({names.JOB_ID})",
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            raise ValueError(f"job {job.job_id} exists already") from None
+
+    def get(self, job_id: str) -> Job | None:
+        """The job as it stands now, or None if there is none."""
+        found = self._dynamodb.get_item(TableName=self._table, Key=_key(job_id), ConsistentRead=True)
+        return _from_item(found["Item"]) if "Item" in found else None
+
+    def withdraw(self, job_id: str) -> None:
+        """Remove a job that could not be queued, unless a worker already has it."""
+        self._dynamodb.delete_item(
+            TableName=self._table,
+            Key=_key(job_id),
+            ConditionExpression="#status = :queued",
+            ExpressionAttributeNames={"#status": names.STATUS},
+            ExpressionAttributeValues={":queued": {"S": Status.QUEUED}},
+        )
+
+    def start(self, job_id: str, *, lease_seconds: float, queued_at: str, device: str) -> tuple[Job, Lease] | None:
+        """queued → running, or take over a running job whose worker let its lease expire; counts an attempt.
+
+        Returns None if the job is not to be had: ended, gone, or another worker's.
+        """
+        lease = Lease(job_id, uuid4().hex)
+        now_seconds = time.time()
+        changed = self._update(
+            job_id,
+            "SET #status = :running, started_at = :now, queued_at = :queued_at, device = :device, "
+            "lease_token = :token, lease_expires_at = :expires, step = :zero ADD attempts :one",
+            "#status = :queued OR (#status = :running AND lease_expires_at < :clock)",
+            {
+                ":queued": {"S": Status.QUEUED},
+                ":running": {"S": Status.RUNNING},
+                ":now": {"S": timestamp()},
+                ":queued_at": {"S": queued_at},
+                ":device": {"S": device},
+                ":token": {"S": lease.token},
+                ":expires": {"N": str(now_seconds + lease_seconds)},
+                ":clock": {"N": str(now_seconds)},
+                ":zero": {"N": "0"},
+                ":one": {"N": "1"},
+            },
+        )
+        return (_from_item(changed), lease) if changed else None
+
+    def renew(self, lease: Lease, *, lease_seconds: float, step: int, total_steps: int) -> None:
+        """Keep a running job, and note its progress. Raises `LostLeaseError` if it is no longer this worker's."""
+        self._held(
+            lease,
+            "SET lease_expires_at = :expires, step = :step, total_steps = :total_steps",
+            {
+                ":expires": {"N": str(time.time() + lease_seconds)},
+                ":step": {"N": str(step)},
+                ":total_steps": {"N": str(total_steps)},
+            },
+        )
+
+    def succeed(self, lease: Lease, images: tuple[StoredImage, ...]) -> Job:
+        """running → succeeded, with the pictures. Raises `LostLeaseError`."""
+        text = "[" + ",".join(image.model_dump_json() for image in images) + "]"
+        return self._end(lease, Status.SUCCEEDED, "images", text)
+
+    def fail(self, lease: Lease, error: JobError) -> Job:
+        """running → failed, with the cause. Raises `LostLeaseError`."""
+        return self._end(lease, Status.FAILED, "error", error.model_dump_json())
+
+    def hand_back(self, lease: Lease) -> Job:
+        """running → queued, with the attempt given back: the worker was told to stop. Raises `LostLeaseError`."""
+        return self._held(
+            lease,
+            "SET #status = :queued ADD attempts :minus_one "
+            "REMOVE lease_token, lease_expires_at, started_at, step, total_steps, device",
+            {":queued": {"S": Status.QUEUED}, ":minus_one": {"N": "-1"}},
+        )
+
+    def _end(self, lease: Lease, status: Status, attribute: str, text: str) -> Job:
+        return self._held(
+            lease,
+            f"SET #status = :status, finished_at = :now, {attribute} = :text REMOVE lease_token, lease_expires_at",
+            {":status": {"S": status}, ":now": {"S": timestamp()}, ":text": {"S": text}},
+        )
+
+    def _held(self, lease: Lease, update: str, values: dict[str, Any]) -> Job:
+        changed = self._update(
+            lease.job_id,
+            update,
+            "#status = :running AND lease_token = :token",
+            {**values, ":running": {"S": Status.RUNNING}, ":token": {"S": lease.token}},
+        )
+        if changed is None:
+            raise LostLeaseError(f"job {lease.job_id} is no longer held by this worker")
+        return _from_item(changed)
+
+    def _update(self, job_id: str, update: str, condition: str, values: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            answer = self._dynamodb.update_item(
+                TableName=self._table,
+                Key=_key(job_id),
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeNames={"#status": names.STATUS},
+                ExpressionAttributeValues=values,
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return None
+            raise
+        return dict(answer["Attributes"])
+
+
+def _key(job_id: str) -> dict[str, Any]:
+    return {names.JOB_ID: {"S": job_id}}
+
+
+def _to_item(job: Job) -> dict[str, Any]:
+    item: dict[str, Any] = {}
+    for name, value in job:
+        if value is None or value == ():
+            continue
+        if name in _NUMBERS:
+            item[name] = {"N": str(value)}
+        else:
+            item[name] = {"S": value.model_dump_json() if name in _NESTED else str(value)}
+    return item
+
+
+def _from_item(item: dict[str, Any]) -> Job:
+    fields: dict[str, Any] = {}
+    for name in Job.model_fields:
+        if name in item:
+            (value,) = item[name].values()
+            fields[name] = from_json(value) if name in _NESTED else value
+    return Job.model_validate(fields)

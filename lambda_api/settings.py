@@ -1,0 +1,27 @@
+"""What the environment tells the API, read once at start."""
+
+import os
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs import names
+from jobs.request import SIZE_MAX_PX, SIZE_MIN_PX, SIZE_STEP_PX
+
+
+class ApiSettings(BaseModel):
+    """The function's environment. Field aliases are the variables' names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    jobs_table: str = Field(alias=names.ENV_JOBS_TABLE, min_length=1)
+    images_bucket: str = Field(alias=names.ENV_IMAGES_BUCKET, min_length=1)
+    gpu_queue_url: str = Field(alias=names.ENV_GPU_QUEUE_URL, pattern=r"^https?://")
+    default_size_px: int = Field(
+        alias=names.ENV_DEFAULT_SIZE_PX, ge=SIZE_MIN_PX, le=SIZE_MAX_PX, multiple_of=SIZE_STEP_PX
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "ApiSettings":
+        """Read the variables. Raises `pydantic.ValidationError` naming each one that is missing or wrong."""
+        return cls.model_validate(dict(environment))
