@@ -123,29 +123,41 @@ class JobStore:
     def _end(self, lease: Lease, status: Status, attribute: str, text: str) -> Job:
         return self._held(
             lease,
-            f"SET #status = :status, finished_at = :now, {attribute} = :text REMOVE lease_token, lease_expires_at",
+            "SET #status = :status, finished_at = :now, #result = :text REMOVE lease_token, lease_expires_at",
             {":status": {"S": status}, ":now": {"S": timestamp()}, ":text": {"S": text}},
+            # `error` is a reserved word in DynamoDB's expressions, as `status` is.
+            {"#result": attribute},
         )
 
-    def _held(self, lease: Lease, update: str, values: dict[str, Any]) -> Job:
+    def _held(
+        self, lease: Lease, update: str, values: dict[str, Any], attribute_names: dict[str, str] | None = None
+    ) -> Job:
         changed = self._update(
             lease.job_id,
             update,
             "#status = :running AND lease_token = :token",
             {**values, ":running": {"S": Status.RUNNING}, ":token": {"S": lease.token}},
+            attribute_names,
         )
         if changed is None:
             raise LostLeaseError(f"job {lease.job_id} is no longer held by this worker")
         return _from_item(changed)
 
-    def _update(self, job_id: str, update: str, condition: str, values: dict[str, Any]) -> dict[str, Any] | None:
+    def _update(
+        self,
+        job_id: str,
+        update: str,
+        condition: str,
+        values: dict[str, Any],
+        attribute_names: dict[str, str] | None = None,
+    ) -> dict[str, Any] | None:
         try:
             answer = self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(job_id),
                 UpdateExpression=update,
                 ConditionExpression=condition,
-                ExpressionAttributeNames={"#status": names.STATUS},
+                ExpressionAttributeNames={"#status": names.STATUS, **(attribute_names or {})},
                 ExpressionAttributeValues=values,
                 ReturnValues="ALL_NEW",
             )

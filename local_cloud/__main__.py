@@ -4,10 +4,12 @@ import argparse
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 
+from local_cloud import STATE
 from local_cloud.cloud import API_PORT_DEFAULT, AWS_PORT_DEFAULT, LocalCloud
 from local_cloud.deployment import DeploymentError
 from local_cloud.log_lines import readable
@@ -19,6 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="local_cloud", description=__doc__)
     parser.add_argument("--port", type=int, default=API_PORT_DEFAULT, help="port of the API (default %(default)s)")
     parser.add_argument("--aws-port", type=int, default=AWS_PORT_DEFAULT, help="port of AWS (default %(default)s)")
+    parser.add_argument("--state", type=Path, default=STATE, help="folder of its data (default build/local_cloud)")
     parser.add_argument("--keep", action="store_true", help="go on with the jobs and pictures of the last run")
     arguments = parser.parse_args()
     console = Console(highlight=False, soft_wrap=True)
@@ -40,6 +43,7 @@ def main() -> int:
     cloud = LocalCloud(
         api_port=arguments.port,
         aws_port=arguments.aws_port,
+        state=arguments.state,
         keep=arguments.keep,
         say=lambda text: console.print(f"[cyan]local cloud[/]  {text}"),
         on_log_line=show,

@@ -53,10 +53,10 @@ def test_a_worker_told_to_stop_hands_its_job_back(cloud: LocalCloud, api: httpx.
 
 def test_everything_stopped_in_mid_job_goes_on_when_kept(tmp_path: Path) -> None:
     log = LogLines()
-    with make_cloud(tmp_path, log, keep=True) as cloud:
-        with httpx.Client(base_url=cloud.url, headers={"x-api-key": cloud.key}, timeout=30) as api:
-            job = post(api, **LONG)
-            log.wait_for(event="job_started", job_id=job["id"])
+    first = make_cloud(tmp_path, log, keep=True)
+    with first, httpx.Client(base_url=first.url, headers={"x-api-key": first.key}, timeout=30) as api:
+        job = post(api, **LONG)
+        log.wait_for(event="job_started", job_id=job["id"])
 
     again = make_cloud(tmp_path, log, keep=True)
     with again, httpx.Client(base_url=again.url, headers={"x-api-key": again.key}, timeout=30) as api:
