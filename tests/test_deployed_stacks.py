@@ -1,0 +1,81 @@
+"""Every resource that the system needs is deployed: taking one out of a stack is noticed here, by name."""
+
+import re
+
+import pytest
+
+from local_cloud.cloud import LocalCloud
+
+FOUNDATION = {
+    "AlertTopic": "AWS::SNS::Topic",
+    "ArtifactsBucket": "AWS::S3::Bucket",
+    "ArtifactsBucketPolicy": "AWS::S3::BucketPolicy",
+    "CpuQueue": "AWS::SQS::Queue",
+    "CpuQueuePolicy": "AWS::SQS::QueuePolicy",
+    "DeadLetterQueue": "AWS::SQS::Queue",
+    "DeadLetterQueuePolicy": "AWS::SQS::QueuePolicy",
+    "GpuQueue": "AWS::SQS::Queue",
+    "GpuQueuePolicy": "AWS::SQS::QueuePolicy",
+    "ImagesBucket": "AWS::S3::Bucket",
+    "ImagesBucketPolicy": "AWS::S3::BucketPolicy",
+    "JobsTable": "AWS::DynamoDB::Table",
+    "ModelsBucket": "AWS::S3::Bucket",
+    "ModelsBucketPolicy": "AWS::S3::BucketPolicy",
+    "Repository": "AWS::ECR::Repository",
+    "TrafficParameter": "AWS::SSM::Parameter",
+}
+GPU_CLUSTER = {
+    "AutoScalingGroup": "AWS::AutoScaling::AutoScalingGroup",
+    "CapacityProvider": "AWS::ECS::CapacityProvider",
+    "CapacityProviderAssociation": "AWS::ECS::ClusterCapacityProviderAssociations",
+    "Cluster": "AWS::ECS::Cluster",
+    "ExecutionRole": "AWS::IAM::Role",
+    "HostProfile": "AWS::IAM::InstanceProfile",
+    "HostRole": "AWS::IAM::Role",
+    "HostSecurityGroup": "AWS::EC2::SecurityGroup",
+    "LaunchTemplate": "AWS::EC2::LaunchTemplate",
+    "LogGroup": "AWS::Logs::LogGroup",
+    "TaskDefinition": "AWS::ECS::TaskDefinition",
+    "TaskRole": "AWS::IAM::Role",
+}
+API = {
+    "AccessLogGroup": "AWS::Logs::LogGroup",
+    "Api": "AWS::ApiGateway::RestApi",
+    "ApiKey": "AWS::ApiGateway::ApiKey",
+    "Deployment": "AWS::ApiGateway::Deployment",
+    "Function": "AWS::Lambda::Function",
+    "FunctionLogGroup": "AWS::Logs::LogGroup",
+    "FunctionRole": "AWS::IAM::Role",
+    "GatewayAccount": "AWS::ApiGateway::Account",
+    "GatewayLogsRole": "AWS::IAM::Role",
+    "GatewayPermission": "AWS::Lambda::Permission",
+    "ProxyMethod": "AWS::ApiGateway::Method",
+    "ProxyResource": "AWS::ApiGateway::Resource",
+    "Stage": "AWS::ApiGateway::Stage",
+    "UsagePlan": "AWS::ApiGateway::UsagePlan",
+    "UsagePlanKey": "AWS::ApiGateway::UsagePlanKey",
+    "VersionResource": "AWS::ApiGateway::Resource",
+}
+
+
+@pytest.mark.parametrize(
+    ("stack", "expected"), [("foundation", FOUNDATION), ("gpu-cluster", GPU_CLUSTER), ("api", API)]
+)
+def test_a_stack_holds_what_the_system_needs(cloud: LocalCloud, stack: str, expected: dict[str, str]) -> None:
+    cloudformation = cloud.deployment.client("cloudformation")
+    resources = cloudformation.describe_stack_resources(StackName=f"gameforge-{stack}")["StackResources"]
+    # A REST API's deployment is named by its content.
+    deployed = {re.sub(r"^Deployment.*", "Deployment", r["LogicalResourceId"]): r["ResourceType"] for r in resources}
+    assert deployed == expected
+
+
+def test_the_phase_1_names_are_the_deployed_ones(cloud: LocalCloud) -> None:
+    ecs, groups = cloud.deployment.client("ecs"), cloud.deployment.client("autoscaling")
+    (cluster,) = ecs.describe_clusters(clusters=["gameforge-sdxl-gpu-cluster"])["clusters"]
+    assert cluster["capacityProviders"] == ["gameforge-gpu-capacity-provider"]
+    task = ecs.describe_task_definition(taskDefinition="gameforge-sdxl-gpu-task")["taskDefinition"]
+    assert (task["requiresCompatibilities"], task["cpu"], task["memory"]) == (["EC2"], "2048", "14336")
+    found = groups.describe_auto_scaling_groups(AutoScalingGroupNames=["gameforge-gpu-asg"])["AutoScalingGroups"]
+    assert [(group["MinSize"], group["MaxSize"], group["DesiredCapacity"]) for group in found] == [(0, 2, 1)]
+    templates = cloud.deployment.client("ec2").describe_launch_templates()["LaunchTemplates"]
+    assert "gameforge-gpu-template" in [template["LaunchTemplateName"] for template in templates]
