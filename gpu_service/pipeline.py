@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import torch
+import transformers
 from diffusers import StableDiffusionXLPipeline
+from diffusers.utils import logging as diffusers_logging
 from PIL import Image
 
 from jobs.request import Generation
@@ -28,6 +30,10 @@ class Generator:
     def __init__(self, model: str, device: torch.device) -> None:
         """Load `model`, a diffusers directory or a hub id. Half precision on a GPU, full on a CPU."""
         self.device = device
+        # The worker's output is one JSON line an event; progress bars and hints of libraries are not for its readers.
+        for library in (diffusers_logging, transformers.utils.logging):
+            library.set_verbosity_error()
+            library.disable_progress_bar()
         pipeline_class: Any = StableDiffusionXLPipeline
         self._pipeline = pipeline_class.from_pretrained(
             model,
