@@ -46,7 +46,7 @@ lint: setup-all  ## ruff, mypy, cfn-lint, and whether templates/ is what stacks/
 test: setup-all  ## all tests, against the emulator and the real pipeline
 	$(BIN)/pytest
 
-train-tiny: setup-all  ## train the small SDXL again (about an hour on two cores)
+train-tiny: setup-all  ## train the small SDXL again, into build/tiny_sdxl (about an hour on two cores; goes on where it was stopped)
 	$(RUN) -m tiny_sdxl.train
 
 eval-tiny: setup-all  ## accuracy table and contact sheet of the small SDXL
