@@ -10,10 +10,15 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from gameforge.client import Client, ClientError
 from gameforge.endpoint import ENV_KEY, ENV_URL, NoEndpointError, find_endpoint
+from gameforge.stack_commands import deploy_command, destroy_command, diff_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
+
+app.command("deploy")(deploy_command)
+app.command("diff")(diff_command)
+app.command("destroy")(destroy_command)
 
 
 @app.callback()
