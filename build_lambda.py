@@ -120,7 +120,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "lambda", help="folder of the zip")
     parser.add_argument(
-        "--platform", choices=get_args(Platform), default="local", help="where the package is to run (default %(default)s)"
+        "--platform",
+        choices=get_args(Platform),
+        default="local",
+        help="where the package is to run (default %(default)s)",
     )
     arguments = parser.parse_args()
     path = build(arguments.output, arguments.platform)

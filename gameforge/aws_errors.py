@@ -21,7 +21,9 @@ _DENIED: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess", "AuthorizationError"}
 )
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
-_UNKNOWN_KEY: Final = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "InvalidAccessKeyId"})
+_UNKNOWN_KEY: Final = frozenset(
+    {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "InvalidAccessKeyId"}
+)
 _BAD_SIGNATURE: Final = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
 # Where the name of a service's IAM actions is not the name of its SDK client.
 _IAM_PREFIXES: Final = {"service-quotas": "servicequotas"}
@@ -52,8 +54,8 @@ def explain(error: BotoCoreError | ClientError) -> str:
     match error:
         case NoCredentialsError():
             return (
-                "no AWS credentials were found. Sign in with `aws configure` or `aws sso login`, or name a profile with "
-                "--profile or AWS_PROFILE."
+                "no AWS credentials were found. Sign in with `aws configure` or `aws sso login`, or name a profile "
+                "with --profile or AWS_PROFILE."
             )
         case PartialCredentialsError():
             return f"the AWS credentials are incomplete ({error}). Set them up again with `aws configure`."

@@ -1,4 +1,4 @@
-"""What a team has chosen for its system: deploy.toml, which is meant to be committed, and the options that override it."""
+"""What a team has chosen for its system: deploy.toml, which is meant to be committed, as checked data."""
 
 import tomllib
 from collections.abc import Mapping

@@ -113,7 +113,7 @@ class Stack:
                 # Its own event, because the status may still be that of an earlier attempt.
                 if status == "DELETE_FAILED" and any(event.status == status for event in events):
                     raise self._error("deleted", "", events)
-                if time.monotonic() > deadline:
+                if time.monotonic() >= deadline:
                     raise self._overdue(events, timeout_seconds)
                 time.sleep(POLL_SECONDS)
 

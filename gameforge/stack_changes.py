@@ -19,7 +19,10 @@ _REPLACEMENT: Final = {"True": "yes", "False": "no", "Conditional": "perhaps"}
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one resource. `replacement` is yes, no, perhaps or empty; `causes` are properties or a condition."""
+    """What happens to one resource, because of `causes` (properties, or a condition).
+
+    `replacement` is yes, no, perhaps, or empty where the question does not arise.
+    """
 
     resource: str
     resource_type: str
@@ -31,7 +34,8 @@ class Change:
 def changes(stack: Stack, template: TemplateFile, parameters_of: Callable[[], Mapping[str, str]]) -> list[Change]:
     """What `stack.deploy(template, parameters_of())` would change; empty for nothing. Changes nothing itself.
 
-    All resources of a stack that does not exist yet are additions, whatever its parameters. Raises `StackError` if CloudFormation refuses the template or the parameters.
+    All resources of a stack that does not exist yet are additions, whatever its parameters. Raises `StackError` if
+    CloudFormation refuses the template or the parameters.
     """
     with explained():
         present = stack.describe()

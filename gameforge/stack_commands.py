@@ -2,19 +2,28 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-import build_lambda
+from build_lambda import build as build_lambda_package
 from gameforge.aws import callers_aws
 from gameforge.aws_errors import AwsError, explained
-from gameforge.settings import SETTINGS_FILE, Settings, SettingsError, read_settings
+from gameforge.options import (
+    Config,
+    Profile,
+    Project,
+    Region,
+    SubnetIds,
+    VpcId,
+    WithImage,
+    WithNetwork,
+    load_settings,
+    reporting,
+)
+from gameforge.settings import Settings
 from gameforge.stack_changes import Change
 from gameforge.stack_progress import StackProgress
 from gameforge.system import API, FOUNDATION, System, read_templates
@@ -23,26 +32,6 @@ from gameforge.teardown import deployed, destroy, stored_data
 PACKAGES: Final = Path(__file__).resolve().parent.parent / "build" / "lambda-aws"
 
 console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
-Project = Annotated[
-    str | None, typer.Option(help="Prefix of all names; several systems can share an account. Default: gameforge.")
-]
-Region = Annotated[str | None, typer.Option(help="AWS region. Default: that of your AWS configuration.")]
-Profile = Annotated[str | None, typer.Option(help="Profile of your AWS configuration. Default: AWS_PROFILE.")]
-Config = Annotated[
-    Path | None, typer.Option(help="File with your choices. Default: deploy.toml in this folder, if there is one.")
-]
-VpcId = Annotated[str | None, typer.Option(help="VPC of the GPU hosts; give --subnet-ids with it.")]
-SubnetIds = Annotated[
-    str | None, typer.Option(help="Subnets of that VPC with a way out, separated by commas, best one in each zone.")
-]
-WithNetwork = Annotated[
-    bool, typer.Option("--with-network", help="Make a VPC with the network stack, and use that. NAT costs money.")
-]
-WithImage = Annotated[
-    bool, typer.Option("--with-image", help="Also deploy the project that builds the worker's image on AWS.")
-]
 
 
 def deploy_command(
@@ -57,11 +46,11 @@ def deploy_command(
 ) -> None:
     """Deploy or update the stacks in your AWS account, with the AWS CLI.
 
-    The order is network (if asked for), foundation, image (if asked for), gpu-cluster, api. What you say neither here nor
-    in deploy.toml keeps the value that the stack has. The hosts go into the VPC that you name, else the one of the network
-    stack, else the one they are in, else the region's default VPC.
+    The order is network (if asked for), foundation, image (if asked for), gpu-cluster, api. What deploy.toml does not
+    name keeps the value that the stack has. The hosts go into the VPC that you name, else the one of the
+    network stack, else the one they are in already, else the region's default VPC.
     """
-    with _reporting(), StackProgress(console) as progress:
+    with reporting(), StackProgress(console) as progress:
         settings = load_settings(config, project, region, vpc_id, subnet_ids, with_network, with_image)
         system = _system(settings, profile, progress)
         package = _build_package(progress)
@@ -91,7 +80,7 @@ def diff_command(
 
     Each deployed stack is compared by a CloudFormation change set, which is deleted afterwards.
     """
-    with _reporting(), StackProgress(console) as progress:
+    with reporting(), StackProgress(console) as progress:
         settings = load_settings(config, project, region, vpc_id, subnet_ids, with_network, with_image)
         system = _system(settings, profile, progress)
         package = _build_package(progress)
@@ -99,7 +88,7 @@ def diff_command(
         found = system.changes(package)
         existing = {system.stack(name).name for name in deployed(system)}
     for stack, entries in found.items():
-        console.print(_changes_table(stack, entries, new=stack not in existing) if entries else f"{stack}: no changes")
+        _print_changes(stack, entries, new=stack not in existing)
 
 
 def destroy_command(
@@ -108,7 +97,9 @@ def destroy_command(
     profile: Profile = None,
     delete_data: Annotated[
         bool,
-        typer.Option("--delete-data", help="Also delete the foundation stack: pictures, models, jobs, container images."),
+        typer.Option(
+            "--delete-data", help="Also delete the foundation stack: pictures, models, jobs, container images."
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     timeout_minutes: Annotated[int, typer.Option(min=1, help="How long to wait for one stack.")] = 30,
@@ -119,42 +110,22 @@ def destroy_command(
     The foundation stack holds what is stored, so it stays too; `gameforge deploy` goes on with it. It can be run again
     after an error or an interruption, and takes up what is left.
     """
-    with _reporting():
+    with reporting():
         settings = load_settings(config, project, region)
         with StackProgress(console) as progress:
             system = _system(settings, profile, progress)
             present = deployed(system)
             data = stored_data(system)
         if not present or (present == [FOUNDATION] and not delete_data):
-            rest = " but the foundation stack; --delete-data deletes that too, with all that is stored" if present else ""
+            rest = (
+                " but the foundation stack; --delete-data deletes that too, with all that is stored" if present else ""
+            )
             console.print(f"Nothing of {settings.project} is deployed in {system.aws.region}{rest}.")
             return
         _confirm(system, present, data, delete_data=delete_data, yes=yes)
         with StackProgress(console) as progress:
             system = dataclasses.replace(system, say=progress.say, on_event=progress.show)
             destroy(system, delete_data=delete_data, timeout_seconds=timeout_minutes * 60)
-
-
-def load_settings(
-    config: Path | None,
-    project: str | None,
-    region: str | None,
-    vpc_id: str | None = None,
-    subnet_ids: str | None = None,
-    with_network: bool = False,
-    with_image: bool = False,
-) -> Settings:
-    """deploy.toml, overridden by the options that are given. Raises `SettingsError`."""
-    path = config or (SETTINGS_FILE if SETTINGS_FILE.exists() else None)
-    settings = read_settings(path, read_templates()) if path else Settings()
-    given: dict[str, object] = {"project": project, "region": region}
-    if vpc_id or subnet_ids:
-        ids = tuple(filter(None, map(str.strip, (subnet_ids or "").split(","))))
-        given |= {"vpc_id": vpc_id, "subnet_ids": ids, "with_network": with_network}
-    elif with_network:
-        given |= {"vpc_id": "", "subnet_ids": (), "with_network": True}
-    given["with_image"] = with_image or None
-    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 
 def _system(settings: Settings, profile: str | None, progress: StackProgress) -> System:
@@ -167,7 +138,7 @@ def _system(settings: Settings, profile: str | None, progress: StackProgress) ->
 
 def _build_package(progress: StackProgress) -> Path:
     progress.say("building the Lambda package")
-    return build_lambda.build(PACKAGES, "aws")
+    return build_lambda_package(PACKAGES, "aws")
 
 
 def _confirm(system: System, present: list[str], data: list[str], *, delete_data: bool, yes: bool) -> None:
@@ -185,26 +156,17 @@ def _confirm(system: System, present: list[str], data: list[str], *, delete_data
         raise typer.Exit(1)
 
 
-def _changes_table(stack: str, entries: list[Change], *, new: bool) -> Table:
-    title = f"{stack}: not deployed yet, all {len(entries)} resources are new" if new else f"{stack}: {len(entries)} changes"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
-    for heading in ("action", "resource", "type", "replacement", "because of"):
-        table.add_column(heading, overflow="fold")
-    for entry in entries:
-        replacement = f"[red]{entry.replacement}[/]" if entry.replacement == "yes" else entry.replacement
-        table.add_row(entry.action, entry.resource, entry.resource_type, replacement, ", ".join(entry.causes))
-    return table
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    """Errors that a person can act on, as one message and an exit code."""
-    try:
-        yield
-    except (AwsError, SettingsError, build_lambda.BuildError) as error:
-        errors.print("[bold red]gameforge:[/]", end=" ")
-        errors.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        errors.print("gameforge: stopped watching. What AWS has begun goes on there; run this again to see how it ended.")
-        raise typer.Exit(130) from None
+def _print_changes(stack: str, entries: list[Change], *, new: bool) -> None:
+    if not entries:
+        console.print(f"[bold]{stack}[/]: no changes")
+        return
+    what = f"not deployed yet, all {len(entries)} resources are new" if new else f"{len(entries)} changes"
+    console.print(f"[bold]{stack}[/]: {what}")
+    rows = [("action", "resource", "type", "replacement", "because of")]
+    rows += [(e.action, e.resource, e.resource_type, e.replacement, ", ".join(e.causes)) for e in entries]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        # As wide as it needs to be: a terminal wraps it, and a build log keeps it whole.
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        style = "dim" if row is rows[0] else "red" if row[3] == "yes" else None
+        console.print(f"  {line.rstrip()}", markup=False, soft_wrap=True, style=style)

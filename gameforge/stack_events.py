@@ -92,7 +92,7 @@ _ADVICE: Final = tuple(
             "another name with --project.",
         ),
         (
-            r"No export named",
+            r"No export named|Export .* not found",
             "Another stack hands this value on, and it is not deployed under this project's name. Deploy all stacks in "
             "order with `gameforge deploy`.",
         ),
@@ -115,8 +115,8 @@ _ADVICE: Final = tuple(
         ),
         (
             r"UPDATE_ROLLBACK_FAILED",
-            "An earlier update could not be undone. Run `aws cloudformation continue-update-rollback --stack-name STACK` "
-            "first.",
+            "An earlier update could not be undone. First run `aws cloudformation continue-update-rollback "
+            "--stack-name STACK`.",
         ),
         (
             r"(CREATE|ROLLBACK|DELETE)_FAILED state",

@@ -37,7 +37,8 @@ def default_network(ec2: Any) -> dict[str, str]:
     vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
     if not vpcs:
         raise AwsError(
-            "this region has no default VPC. Name yours with --vpc-id and --subnet-ids, or make one with --with-network."
+            "this region has no default VPC. Name yours with --vpc-id and --subnet-ids, or have one made with "
+            "--with-network."
         )
     vpc_id = vpcs[0]["VpcId"]
     subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Subnets"]
@@ -68,7 +69,7 @@ class System:
             computed |= self.network
         if name == API:
             computed["LambdaCodeKey"] = lambda_code_key
-        return computed | self.settings.parameters.get(name, {})
+        return {**computed, **self.settings.parameters.get(name, {})}
 
     @cached_property
     def network(self) -> dict[str, str]:
@@ -82,8 +83,8 @@ class System:
             return self._made_network(made)
         if self.settings.with_network:
             raise AwsError(
-                "the hosts would move into the VPC of the network stack, which is not deployed yet, so what that changes "
-                "can't be shown."
+                "the hosts would move into the VPC of the network stack, which is not deployed yet, so what that "
+                "changes can't be shown."
             )
         if self.stack(GPU_CLUSTER).describe() is not None:
             return {}
@@ -124,9 +125,7 @@ class System:
         # The optional ones where they are asked for, and where they are deployed already.
         asked = {NETWORK: self.settings.with_network, IMAGE: self.settings.with_image}
         with explained():
-            return [
-                name for name in self.templates if asked.get(name, True) or self.stack(name).describe() is not None
-            ]
+            return [name for name in self.templates if asked.get(name, True) or self.stack(name).describe() is not None]
 
 
 def code_key(lambda_package: Path) -> str:

@@ -69,7 +69,7 @@ def _let_go_of_hosts(system: System, resources: Mapping[str, list[str]]) -> None
     for cluster in resources.get(CLUSTER, ()):
         stopped = stop_tasks(system.aws.client("ecs"), cluster)
         if stopped:
-            system.say(f"stopped {stopped} tasks in {cluster}")
+            system.say(f"{cluster}: tasks stopped: {stopped}")
 
 
 def release_group(autoscaling: Any, group: str) -> None:
@@ -110,10 +110,10 @@ def _empty(system: System, resources: Mapping[str, list[str]]) -> None:
         for count in empty_bucket(s3, bucket):
             # A bucket of a million pictures takes minutes.
             if deleted // SAY_EVERY_OBJECTS != (deleted + count) // SAY_EVERY_OBJECTS:
-                system.say(f"{bucket}: {deleted + count:,} objects deleted so far")
+                system.say(f"{bucket}: objects deleted so far: {deleted + count:,}")
             deleted += count
         if deleted:
-            system.say(f"{bucket}: {deleted:,} objects deleted")
+            system.say(f"{bucket}: emptied, objects deleted: {deleted:,}")
     for table in resources.get(TABLE, ()):
         unprotect_table(system.aws.client("dynamodb"), table)
 
