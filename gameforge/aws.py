@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ class Aws:
     session: boto3.Session
     environment: Mapping[str, str]
     endpoint_url: str | None = None
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def region(self) -> str:
@@ -29,7 +30,10 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """A boto3 client of `service`."""
-        return self.session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
+        if service not in self._clients:
+            made = self.session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
+            self._clients[service] = made
+        return self._clients[service]
 
     def start_cli(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `aws ARGUMENTS`, with its output in pipes. Raises `AwsError` if it is not installed."""

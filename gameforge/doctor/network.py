@@ -50,7 +50,7 @@ def ways_out(ec2: Any, fleet: Fleet, subnets: Sequence[Subnet]) -> Iterator[Resu
         if route is None:
             yield _endpoints(ec2, fleet, name, str(table.get("RouteTableId")))
         else:
-            yield _default_route(name, route, subnet, fleet)
+            yield default_route(name, route, subnet, fleet)
 
 
 def _table_of(subnet_id: str, tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -65,7 +65,8 @@ def _table_of(subnet_id: str, tables: Sequence[dict[str, Any]]) -> dict[str, Any
     return main
 
 
-def _default_route(name: str, route: dict[str, Any], subnet: Subnet, fleet: Fleet) -> Result:
+def default_route(name: str, route: dict[str, Any], subnet: Subnet, fleet: Fleet) -> Result:
+    """Whether this default route takes a host of the subnet to AWS."""
     if route.get("State") == "blackhole":
         fix = "repair the default route of its route table, or take another subnet"
         return Result(name, Mark.FAIL, "its default route leads to something that is gone", fix)

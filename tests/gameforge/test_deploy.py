@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from gameforge.aws import Aws
 from gameforge.stack import Stack, StackError

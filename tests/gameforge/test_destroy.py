@@ -1,4 +1,4 @@
-"""`gameforge destroy`: what runs goes, what is stored stays until that is said, and it neither hangs nor minds a repeat."""
+"""`gameforge destroy`: what runs goes, what is stored stays until that is said, and it does not hang."""
 
 import json
 import subprocess

@@ -46,7 +46,7 @@ def test_every_choice_is_read(tmp_path: Path) -> None:
         ("[gpu]\nMaxInstances = 4", r"\[gpu\] is no stack. There are: .*gpu-cluster"),
         (
             "[gpu-cluster]\nMaxInstance = 4",
-            "the gpu-cluster stack has no parameter MaxInstance. It has: .*MaxInstances",
+            "has no parameter MaxInstance. It has: .*MaxInstances",
         ),
         ('[gpu-cluster]\nVpcId = "vpc-1"', "VpcId of .gpu-cluster. is filled in from"),
         ('vpc_id = "vpc-1"', "vpc_id and subnet_ids belong together"),
