@@ -127,7 +127,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     path = build(arguments.output, arguments.platform)
-    print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+    # The path alone, so that a shell can take it.
+    print(path)
 
 
 if __name__ == "__main__":

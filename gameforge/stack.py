@@ -10,13 +10,13 @@ from botocore.exceptions import ClientError
 
 from gameforge.aws import Aws
 from gameforge.aws_errors import AwsError, explained
-from gameforge.stack_events import EventFollower, StackEvent, advice_for
+from gameforge.stack_events import EventFollower, StackEvent, advice_for, validation_failures
 from gameforge.template_file import TemplateFile
 
 POLL_SECONDS: Final = 2.0
 DELETE_TIMEOUT_SECONDS_DEFAULT: Final = 30 * 60.0
 CAPABILITIES: Final = ("CAPABILITY_NAMED_IAM",)
-# A stack that failed to come up holds nothing any more, and CloudFormation takes no update of it.
+# A stack that failed to come up: it holds nothing any more, and CloudFormation takes no update of it.
 _DEAD_STATUS: Final = "ROLLBACK_COMPLETE"
 # Only a name that a change set reserved: there is no stack behind it.
 _RESERVED_STATUS: Final = "REVIEW_IN_PROGRESS"
@@ -38,15 +38,20 @@ class Stack:
     def _cloudformation(self) -> Any:
         return self.aws.client("cloudformation")
 
-    def describe(self) -> dict[str, Any] | None:
-        """What CloudFormation says of the stack; None if there is none."""
+    def find(self) -> dict[str, Any] | None:
+        """What CloudFormation says of the stack, in whatever state; None if there is none."""
         try:
             found: dict[str, Any] = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in str(error):
                 return None
             raise
-        return None if found["StackStatus"] == _RESERVED_STATUS else found
+        return found
+
+    def describe(self) -> dict[str, Any] | None:
+        """What CloudFormation says of the stack; None if there is none, or nothing but what a failure left of it."""
+        found = self.find()
+        return None if found is None or found["StackStatus"] in (_DEAD_STATUS, _RESERVED_STATUS) else found
 
     def outputs(self) -> dict[str, str]:
         """The stack's outputs; none if there is no stack."""
@@ -60,7 +65,7 @@ class Stack:
 
     def resources(self) -> list[dict[str, Any]]:
         """The stack's resources, as `ListStackResources` gives them; none if there is no stack."""
-        if self.describe() is None:
+        if self.find() is None:
             return []
         pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.name)
         return [resource for page in pages for resource in page["StackResourceSummaries"]]
@@ -71,7 +76,7 @@ class Stack:
         Returns whether anything changed. Raises `StackError`.
         """
         with explained():
-            present = self.describe()
+            present = self.find()
             if present is not None and present["StackStatus"] == _DEAD_STATUS:
                 self.delete()
             follower = EventFollower(self._cloudformation, self.name)
@@ -92,7 +97,7 @@ class Stack:
         Returns the resources that CloudFormation leaves behind because the template says so. Raises `StackError`.
         """
         with explained():
-            present = self.describe()
+            present = self.find()
             if present is None:
                 return []
             # A stack that is gone is found by its id alone.
@@ -106,7 +111,7 @@ class Stack:
         deadline = time.monotonic() + timeout_seconds
         with explained():
             while True:
-                status = (stack.describe() or {"StackStatus": "DELETE_COMPLETE"})["StackStatus"]
+                status = (stack.find() or {"StackStatus": "DELETE_COMPLETE"})["StackStatus"]
                 events += self._report(follower)
                 if status == "DELETE_COMPLETE":
                     return [event.resource for event in events if event.status == "DELETE_SKIPPED"]
@@ -141,7 +146,11 @@ class Stack:
         return events
 
     def _error(self, what: str, said: str, events: list[StackEvent]) -> StackError:
-        failures = [event for event in events if event.failed]
+        with explained():
+            invalid = (
+                validation_failures(self._cloudformation, self.name) if "DescribeEvents" in str([said, events]) else []
+            )
+        failures = invalid or [event for event in events if event.failed]
         lines = [f"stack {self.name} could not be {what}."]
         lines += [f"  {event.resource} ({event.resource_type}): {event.reason}" for event in failures]
         if not failures:

@@ -24,6 +24,7 @@ from gameforge.options import (
     reporting,
 )
 from gameforge.settings import Settings
+from gameforge.stack import Stack
 from gameforge.stack_changes import Change
 from gameforge.stack_progress import StackProgress
 from gameforge.system import API, FOUNDATION, System, read_templates
@@ -86,9 +87,10 @@ def diff_command(
         package = _build_package(progress)
         progress.say("comparing the stacks")
         found = system.changes(package)
-        existing = {system.stack(name).name for name in deployed(system)}
+        with explained():
+            new = {stack for stack in found if Stack(system.aws, stack).describe() is None}
     for stack, entries in found.items():
-        _print_changes(stack, entries, new=stack not in existing)
+        _print_changes(stack, entries, new=stack in new)
 
 
 def destroy_command(

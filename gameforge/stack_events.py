@@ -62,6 +62,26 @@ class EventFollower:
                 raise
 
 
+def validation_failures(cloudformation: Any, stack: str) -> list[StackEvent]:
+    """Why CloudFormation refused the latest operation before it began: it says so apart from the stack's events."""
+    pages = cloudformation.get_paginator("describe_events").paginate(StackName=stack, Filters={"FailedEvents": True})
+    events = [event for page in pages for event in page["OperationEvents"]]
+    return [
+        StackEvent(
+            stack=stack,
+            at=event["Timestamp"],
+            resource=event.get("LogicalResourceId", ""),
+            resource_type=event.get("ResourceType", ""),
+            status="VALIDATION_FAILED",
+            reason=event.get("ValidationStatusReason", ""),
+        )
+        for event in events
+        if event.get("EventType") == "VALIDATION_ERROR"
+        and event.get("ValidationFailureMode") == "FAIL"
+        and event["OperationId"] == events[0]["OperationId"]
+    ]
+
+
 _CONSEQUENCE: Final = re.compile(
     r"cancell?ed|The following resource\(s\) failed to|Rollback requested by user", re.IGNORECASE
 )
@@ -110,7 +130,7 @@ _ADVICE: Final = tuple(
             "It holds data. `gameforge destroy --delete-data` deletes the data too.",
         ),
         (
-            r"Services are active|Tasks are active|Container Instances are (active|registered)",
+            r"capacity provider is in use|Services are active|Tasks are active|Container Instances are (active|registered)",
             "Something in the cluster runs that these stacks did not start. Stop it, and run this again.",
         ),
         (

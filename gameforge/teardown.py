@@ -1,6 +1,6 @@
 """Takes the system down again: what runs always, what is stored only when that is said."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -18,13 +18,15 @@ TABLE: Final = "AWS::DynamoDB::Table"
 DATA_TYPES: Final = (BUCKET, TABLE, REPOSITORY)
 # SetInstanceProtection takes no more at a time.
 INSTANCES_MAX: Final = 50
+# DescribeTasks takes no more at a time.
+TASKS_MAX: Final = 100
 SAY_EVERY_OBJECTS: Final = 10_000
 
 
 def deployed(system: System) -> list[str]:
     """The stacks that exist, in the order in which they come down. Raises `AwsError`."""
     with explained():
-        return [name for name in reversed(ORDER) if system.stack(name).describe() is not None]
+        return [name for name in reversed(ORDER) if system.stack(name).find() is not None]
 
 
 def stored_data(system: System) -> list[str]:
@@ -67,9 +69,10 @@ def _let_go_of_hosts(system: System, resources: Mapping[str, list[str]]) -> None
     for group in resources.get(AUTO_SCALING_GROUP, ()):
         release_group(system.aws.client("autoscaling"), group)
     for cluster in resources.get(CLUSTER, ()):
-        stopped = stop_tasks(system.aws.client("ecs"), cluster)
-        if stopped:
-            system.say(f"{cluster}: tasks stopped: {stopped}")
+        ecs = system.aws.client("ecs")
+        if tasks := running_tasks(ecs, cluster):
+            system.say(f"{cluster}: stopping tasks: {len(tasks)}")
+            stop_tasks(ecs, cluster, tasks)
 
 
 def release_group(autoscaling: Any, group: str) -> None:
@@ -89,18 +92,23 @@ def release_group(autoscaling: Any, group: str) -> None:
         )
 
 
-def stop_tasks(ecs: Any, cluster: str) -> int:
-    """Stop a cluster's tasks, which draining hosts would wait for. Returns how many there were."""
+def running_tasks(ecs: Any, cluster: str) -> list[str]:
+    """ARNs of a cluster's tasks; none if there is no cluster."""
     try:
         pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster)
-        tasks = [task for page in pages for task in page["taskArns"]]
+        return [task for page in pages for task in page["taskArns"]]
     except ClientError as error:
-        if code_of(error) == "ClusterNotFoundException":
-            return 0
-        raise
+        if code_of(error) != "ClusterNotFoundException":
+            raise
+        return []
+
+
+def stop_tasks(ecs: Any, cluster: str, tasks: Sequence[str]) -> None:
+    """Stop tasks, and wait until they have: a capacity provider in use can't be taken from its cluster."""
     for task in tasks:
         ecs.stop_task(cluster=cluster, task=task, reason="gameforge destroy")
-    return len(tasks)
+    for start in range(0, len(tasks), TASKS_MAX):
+        ecs.get_waiter("tasks_stopped").wait(cluster=cluster, tasks=tasks[start : start + TASKS_MAX])
 
 
 def _empty(system: System, resources: Mapping[str, list[str]]) -> None:

@@ -64,6 +64,7 @@ def test_the_action_that_is_missing_is_named() -> None:
         ("Stack [s] cannot be deleted while TerminationProtection is enabled", "--stack-name s"),
         ("The bucket you tried to delete is not empty", "--delete-data"),
         ("The Cluster cannot be deleted while Services are active.", "Stop it"),
+        ("The specified capacity provider is in use and cannot be removed.", "Stop it"),
         ("Stack:arn:x is in UPDATE_ROLLBACK_FAILED state and can not be updated.", "continue-update-rollback"),
         ("Stack:arn:x is in ROLLBACK_FAILED state and can not be updated.", "gameforge destroy"),
         ("Stack:arn:x is in UPDATE_IN_PROGRESS state and can not be updated.", "Wait for it to end"),

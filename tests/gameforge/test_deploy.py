@@ -12,9 +12,11 @@ import pytest
 from typer.testing import Result
 
 from gameforge.aws import Aws
+from gameforge.settings import Settings
 from gameforge.stack import Stack, StackError
 from gameforge.stack_changes import NAME_PREFIX
 from gameforge.stack_events import StackEvent
+from gameforge.system import System, read_templates
 from gameforge.template_file import read_template
 from tests.gameforge.conftest import Run, settings_file
 
@@ -88,7 +90,12 @@ def test_nothing_to_change_is_said_and_no_change_set_stays(run: Run, project: st
         assert not [each for each in left if each["ChangeSetName"].startswith(NAME_PREFIX)]
 
 
-def test_a_change_of_each_stack_is_shown_then_made(run: Run, project: str, aws: Aws, tmp_path: Path) -> None:
+def test_a_change_of_each_stack_is_shown_then_made(
+    run: Run, project: str, aws: Aws, lambda_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "api-0123456789abcdef.zip"
+    package.write_bytes(lambda_package.read_bytes())
+    monkeypatch.setattr("gameforge.stack_commands.build_lambda_package", lambda output, platform: package)
     tables = "".join(f"[{stack}]\n{parameter} = {value}\n" for stack, parameter, value, _ in CHANGES)
     chosen = settings_file(tmp_path, f'project = "{project}"\n{tables}')
     before = {stack: parameters(aws, stack) for stack in STACKS}
@@ -97,12 +104,15 @@ def test_a_change_of_each_stack_is_shown_then_made(run: Run, project: str, aws: 
     assert shown.exit_code == 0, shown.output
     for *_, resource in CHANGES:
         assert re.search(rf"Modify +{resource} ", shown.output)
+    assert re.search(r"Modify +Function .*Code", shown.output)
     assert {stack: parameters(aws, stack) for stack in STACKS} == before
 
     done = run("deploy", "--config", chosen)
     assert done.exit_code == 0, done.output
     after = {stack: {**before[stack], parameter: str(value)} for stack, parameter, value, _ in CHANGES}
+    after["api"]["LambdaCodeKey"] = f"lambda/{package.name}"
     assert {stack: parameters(aws, stack) for stack in STACKS} == after
+    assert f"uploaded {package.name}" in done.output
     for stack in STACKS:
         assert f"{project}-{stack}: deployed" in done.output
 
@@ -111,28 +121,10 @@ def test_a_change_of_each_stack_is_shown_then_made(run: Run, project: str, aws: 
     assert again.output.count(": no changes") == len(STACKS), again.output
 
 
-def test_a_changed_lambda_package_changes_the_function(
-    run: Run, project: str, aws: Aws, lambda_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changed = tmp_path / "api-0123456789abcdef.zip"
-    changed.write_bytes(lambda_package.read_bytes())
-    monkeypatch.setattr("gameforge.stack_commands.build_lambda_package", lambda output, platform: changed)
-
-    assert re.search(r"Modify +Function .*Code", run("diff", "--project", project).output)
-    assert f"uploaded {changed.name}" in run("deploy", "--project", project).output
-    assert parameters(aws, "api")["LambdaCodeKey"] == f"lambda/{changed.name}"
-
-
-def test_the_vpc_that_is_named_is_used_and_kept(run: Run, aws: Aws) -> None:
-    ec2 = aws.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
-    subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{zone}.0/24")["Subnet"]["SubnetId"] for zone in range(2)]
-    where = ["--vpc-id", vpc, "--subnet-ids", ", ".join(subnets)]
-    for options in (where, []):
-        done = run("deploy", "--project", "housed", *options)
-        assert done.exit_code == 0, done.output
-        found = Stack(aws, "housed-gpu-cluster").parameters()
-        assert (found["VpcId"], found["SubnetIds"]) == (vpc, ",".join(subnets))
+def test_the_vpc_is_the_one_that_is_named_or_the_one_they_are_in(project: str, aws: Aws) -> None:
+    named = Settings(project=project, vpc_id="vpc-1", subnet_ids=("subnet-1", "subnet-2"))
+    assert System(aws, named, {}).network == {"VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2"}
+    assert System(aws, Settings(project=project), {}).network == {}
 
 
 def test_a_value_that_a_parameter_does_not_take_is_told(run: Run, tmp_path: Path) -> None:
@@ -144,7 +136,7 @@ def test_a_value_that_a_parameter_does_not_take_is_told(run: Run, tmp_path: Path
 
 
 def test_without_the_stacks_before_it_a_stack_says_so(aws: Aws) -> None:
-    template = read_template(Path(__file__).parents[2] / "templates" / "api.yaml")
+    template = read_templates()["api"]
     with pytest.raises(StackError, match="Deploy all stacks in order with `gameforge deploy`"):
         Stack(aws, "lonely-api").deploy(template, {"Project": "lonely", "LambdaCodeKey": "x.zip"})
 
@@ -177,14 +169,67 @@ def test_a_failed_stack_names_the_resource_and_its_reason_and_the_next_try_works
     assert "Association (AWS::ECS::ClusterCapacityProviderAssociations)" in text
     assert "The specified capacity provider does not exist: not-there" in text
     assert any(event.failed and event.resource == "Association" for event in seen)
-    assert (stack.describe() or {})["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert (stack.find() or {})["StackStatus"] == "ROLLBACK_COMPLETE"
+    # What is left of it counts for nothing, its choice of a VPC neither.
+    assert (stack.describe(), stack.parameters()) == (None, {})
 
     (tmp_path / "fragile.yaml").write_text(
         json.dumps({"Resources": {"Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "fragile"}}}})
     )
     assert stack.deploy(read_template(tmp_path / "fragile.yaml"), {})
     stack.delete()
-    assert stack.describe() is None
+    assert stack.find() is None
+
+
+def test_a_name_that_is_taken_is_told_and_the_next_try_works(run: Run, aws: Aws) -> None:
+    s3, bucket = aws.client("s3"), "crowded-images-000000000000-us-east-1"
+    s3.create_bucket(Bucket=bucket)
+    failed = run("deploy", "--project", "crowded")
+    assert failed.exit_code == 1
+    assert re.search(rf"ImagesBucket \(AWS::S3::Bucket\): .*'{bucket}' already exists", failed.stderr)
+    assert "choose another name with --project" in failed.stderr
+    assert "crowded-foundation: not deployed yet" in run("diff", "--project", "crowded").output
+
+    s3.delete_bucket(Bucket=bucket)
+    again = run("deploy", "--project", "crowded")
+    assert again.exit_code == 0, again.output
+
+
+def test_network_and_image_are_deployed_where_they_are_asked_for(run: Run, aws: Aws) -> None:
+    done = run("deploy", "--project", "whole", "--with-network", "--with-image")
+    assert done.exit_code == 0, done.output
+    made = Stack(aws, "whole-network").outputs()
+    cluster = Stack(aws, "whole-gpu-cluster").parameters()
+    assert (cluster["VpcId"], cluster["SubnetIds"]) == (made["VpcId"], made["PrivateSubnetIds"])
+    assert Stack(aws, "whole-image").describe() is not None
+
+    # Once there, they are looked after without being asked for.
+    shown = run("diff", "--project", "whole")
+    assert shown.output.count(": no changes") == 5, shown.output
+
+    gone = run("destroy", "--project", "whole", "--yes", "--delete-data")
+    assert gone.exit_code == 0, gone.output
+    assert "whole-network: deleted" in gone.output
+    assert Stack(aws, "whole-network").find() is None
+
+
+def test_without_nat_the_hosts_go_into_the_public_subnets(aws: Aws) -> None:
+    templates = read_templates()
+    stack = Stack(aws, "thrifty-network")
+    stack.deploy(templates["network"], {"Project": "thrifty", "NatGateways": "none"})
+    made = stack.outputs()
+    assert System(aws, Settings(project="thrifty"), templates).network == {
+        "VpcId": made["VpcId"],
+        "SubnetIds": made["PublicSubnetIds"],
+        "AssignPublicIp": "true",
+    }
+    assert "NatGateway1" not in {resource["LogicalResourceId"] for resource in stack.resources()}
+    stack.delete()
+
+
+def test_moving_into_a_network_that_is_not_there_yet_can_not_be_compared(run: Run, project: str) -> None:
+    done = run("diff", "--project", project, "--with-network")
+    assert (done.exit_code, "not deployed yet" in done.stderr) == (1, True)
 
 
 def test_without_credentials_or_region_it_says_how_to_get_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
