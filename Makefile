@@ -6,6 +6,8 @@ TORCH_INDEX ?=
 PORT ?= 8080
 AWS_PORT ?= 4566
 KEEP ?=
+# Options of the commands that speak to AWS, such as ARGS="--with-network --region eu-west-1".
+ARGS ?=
 
 BIN := .venv/bin
 # PyTorch's waiting threads spin by default, and slow everything else down on a few shared cores.
@@ -16,7 +18,7 @@ SOURCES := bootstrap.py build_lambda.py build_templates.py gameforge gpu_service
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo up templates lint mutants test train-tiny eval-tiny lock clean
+.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test train-tiny eval-tiny lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,11 +29,26 @@ setup:  # what running needs
 setup-all:  # what changing needs
 	$(SETUP) api cli cloud dev stacks worker
 
+setup-aws:  # what deploying needs
+	$(SETUP) cli cloud
+
 demo: setup  ## deploy into an emulated AWS, make a sheet of pictures through the API, take it down (TORCH_INDEX, PORT)
 	@$(RUN) -m local_cloud.demo $(PORTS)
 
 up: setup  ## keep the laptop cloud running with a live log; KEEP=1 goes on where the last one stopped (PORT, AWS_PORT)
 	@$(RUN) -m local_cloud $(PORTS) $(if $(KEEP),--keep)
+
+doctor: setup-aws  ## check whether a deployment into your AWS account could work, and what to do if not (ARGS, deploy.toml)
+	@$(BIN)/gameforge doctor $(ARGS)
+
+diff: setup-aws  ## show what deploying would change in your AWS account (ARGS, deploy.toml)
+	@$(BIN)/gameforge diff $(ARGS)
+
+deploy: setup-aws  ## deploy or update the stacks in your AWS account (ARGS, deploy.toml)
+	@$(BIN)/gameforge deploy $(ARGS)
+
+destroy: setup-aws  ## take the stacks down; ARGS=--delete-data deletes what is stored too (ARGS, deploy.toml)
+	@$(BIN)/gameforge destroy $(ARGS)
 
 templates: setup-all  ## render stacks/ into templates/
 	@$(RUN) build_templates.py
