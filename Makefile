@@ -18,7 +18,7 @@ SOURCES := bootstrap.py build_lambda.py build_templates.py gameforge gpu_service
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint test train-tiny eval-tiny lock clean
+.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test train-tiny eval-tiny lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,17 +53,25 @@ destroy: setup-aws  ## take the stacks down; ARGS=--delete-data deletes what is 
 templates: setup-all  ## render stacks/ into templates/
 	@$(RUN) build_templates.py
 
-lint: setup-all  ## ruff, mypy, cfn-lint, and whether templates/ is what stacks/ renders
+# checkov pins old versions of what everything else here needs in new ones, so it lives by itself.
+.venv-checkov/installed: requirements-checkov.lock
+	@echo "installing checkov into .venv-checkov (about a minute, once)"
+	@$(PYTHON) -m venv --clear .venv-checkov && .venv-checkov/bin/pip install --quiet --disable-pip-version-check -r requirements-checkov.lock
+	@touch $@
+
+lint: setup-all .venv-checkov/installed  ## ruff, mypy, and every gate that a template has to pass
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
-	$(RUN) build_templates.py --check
-	$(BIN)/cfn-lint templates/*.yaml
+	$(RUN) -m stacks.lint
+
+mutants: setup-all .venv-checkov/installed  ## prove that the gates catch what is wrong: single faults, each caught by at least one
+	$(RUN) -m stacks.mutants
 
 test: setup-all  ## all tests, against the emulator and the real pipeline
 	$(BIN)/pytest
 
-train-tiny: setup-all  ## train the small SDXL again (about an hour on two cores)
+train-tiny: setup-all  ## train the small SDXL again, into build/tiny_sdxl (about an hour on two cores; goes on where it was stopped)
 	$(RUN) -m tiny_sdxl.train
 
 eval-tiny: setup-all  ## accuracy table and contact sheet of the small SDXL
@@ -73,4 +81,4 @@ lock: setup-all  ## pin what is installed now into requirements.lock
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v ' @ ' > requirements.lock
 
 clean:  ## remove build output and the virtual environment
-	rm -rf build .venv
+	rm -rf build .venv .venv-checkov

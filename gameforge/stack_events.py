@@ -130,7 +130,8 @@ _ADVICE: Final = tuple(
             "It holds data. `gameforge destroy --delete-data` deletes the data too.",
         ),
         (
-            r"capacity provider is in use|(Services|Tasks|Container Instances) are (active|registered)",
+            r"capacity provider is in use|Services are active|Tasks are active"
+            r"|Container Instances are (active|registered)",
             "Something in the cluster runs that these stacks did not start. Stop it, and run this again.",
         ),
         (
