@@ -176,7 +176,10 @@ def test_a_failed_stack_names_the_resource_and_its_reason_and_the_next_try_works
     (tmp_path / "fragile.yaml").write_text(
         json.dumps({"Resources": {"Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "fragile"}}}})
     )
+    failed_id = (stack.find() or {})["StackId"]
     assert stack.deploy(read_template(tmp_path / "fragile.yaml"), {})
+    # AWS updates no such stack; this one is new.
+    assert (stack.find() or {})["StackId"] != failed_id
     stack.delete()
     assert stack.find() is None
 
@@ -251,5 +254,7 @@ def test_the_cli_is_the_same_caller_as_the_sdk(run: Run, monkeypatch: pytest.Mon
     output, _ = aws.start_cli("configure", "get", "region").communicate()
     listed, _ = aws.start_cli("configure", "list").communicate()
     assert "eu-north-1" in output + listed
+    # Version 2 of the AWS CLI reads this one.
+    assert aws.environment["AWS_REGION"] == "eu-north-1"
     assert aws.client("sts").meta.region_name == "eu-north-1"
     assert "eu-north-1" not in os.environ.values()
