@@ -1,4 +1,4 @@
-"""What the environment forces (`GAMEFORGE_PRECISION=fp16`) or forbids (`GAMEFORGE_OFFLOAD=not-model`) in the device plan.
+"""What the environment forces (`GAMEFORGE_PRECISION=fp16`) or forbids (`GAMEFORGE_OFFLOAD=not-model`) in the plan.
 
 The out-of-memory ladder may still slice and tile the VAE that a plan began without; everything else holds throughout.
 """

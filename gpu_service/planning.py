@@ -37,8 +37,8 @@ from gpu_service.plan_wishes import (
 )
 from jobs.request import IMAGES_MAX
 
-# SDXL in fp16 at 1024 x 1024 takes 13.8 GB on a T4 (published), of which 7.0 GB are weights: the rest goes by the pixel,
-# most of it in the VAE's decoder. The UNet's share, with the decoder sliced and tiled, is an estimate on the safe side.
+# SDXL in fp16 at 1024 x 1024 takes 13.8 GB on a T4 (published), of which 7.0 GB are weights; the rest goes by the pixel
+# and most of it to the VAE's decoder. The UNet's share, with the decoder sliced and tiled, is an estimate on the safe side.
 # Neither was measured by us on a GPU; where they are wrong, the out-of-memory ladder finds out.
 RESIDENT_BYTES_PER_PIXEL: Final = 6500
 UNET_BYTES_PER_PIXEL: Final = 1500
