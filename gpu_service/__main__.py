@@ -27,19 +27,26 @@ def main() -> int:
     import boto3
     from botocore.config import Config
 
-    from gpu_service.pipeline import Generator, choose_device
+    from gpu_service.model_facts import ModelError
+    from gpu_service.pipeline import Generator
+    from gpu_service.plan_wishes import PlanError
+    from gpu_service.starting import start_engine
     from gpu_service.worker import Worker
     from jobs.queue import JobQueue
     from jobs.store import JobStore
 
-    generator = Generator(settings.model, choose_device())
+    try:
+        engine = start_engine(settings.model, settings.cache_directory.expanduser(), os.environ, logger).engine
+    except (ModelError, PlanError) as error:
+        log_event(logger, Event.WORKER_STOPPED, f"Can't start: {error}", warning=True)
+        return 2
     retries = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30)
     worker = Worker(
         store=JobStore(boto3.client("dynamodb", config=retries), settings.jobs_table),
         queue=JobQueue(boto3.client("sqs", config=retries), settings.queue_url),
         s3=boto3.client("s3", config=retries),
         images_bucket=settings.images_bucket,
-        generator=generator,
+        generator=Generator(engine),
         lease_seconds=settings.lease_seconds,
         logger=logger,
     )
@@ -52,8 +59,8 @@ def main() -> int:
     log_event(
         logger,
         Event.WORKER_READY,
-        f"Ready on {generator.device.type}",
-        device=generator.device.type,
+        f"Ready on {engine.device}",
+        device=engine.device,
         ready_seconds=round(time.monotonic() - started, 2),
     )
     worker.run()

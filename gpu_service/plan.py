@@ -95,6 +95,8 @@ class DeviceFacts:
     has_compiler: bool = True
     # How many times as fast bf16 ran as fp32 on layers as wide as the model's; 0 where the CPU has no such arithmetic.
     cpu_bf16_speedup: float = 0.0
+    # Why there is no GPU to use, where there is none.
+    gpu_problem: str | None = None
 
 
 @dataclass(frozen=True)

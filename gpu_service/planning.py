@@ -38,8 +38,8 @@ from gpu_service.plan_wishes import (
 from jobs.request import IMAGES_MAX
 
 # SDXL in fp16 at 1024 x 1024 takes 13.8 GB on a T4 (published), of which 7.0 GB are weights; the rest goes by the pixel
-# and most of it to the VAE's decoder. The UNet's share, with the decoder sliced and tiled, is an estimate on the safe side.
-# Neither was measured by us on a GPU; where they are wrong, the out-of-memory ladder finds out.
+# and most of it to the VAE's decoder. The UNet's share, with the decoder sliced and tiled, is an estimate on the safe
+# side. Neither was measured by us on a GPU; where they are wrong, the out-of-memory ladder finds out.
 RESIDENT_BYTES_PER_PIXEL: Final = 6500
 UNET_BYTES_PER_PIXEL: Final = 1500
 VAE_TILE_BYTES: Final = 800_000_000
@@ -47,12 +47,12 @@ VAE_TILE_BYTES: Final = 800_000_000
 USABLE_MEMORY: Final = 0.92
 # On a CPU a batch pays as long as one picture does not fill the cores: 3.2 times at 8 pictures of 64 x 64 pixels.
 CPU_BATCH_PIXELS_MAX: Final = 8 * 128 * 128
-# Half precision has to gain this much in the probe before it is worth its rounding.
+# bf16 has to gain this much in the probe before it is worth its rounding. Small UNets were measured to lose by it.
 BF16_SPEEDUP_MIN: Final = 1.2
 # A fused projection keeps the separate ones: about a quarter of the UNet again.
 FUSED_QKV_SHARE_OF_UNET: Final = 0.25
 # A small UNet spends its time between the repeated blocks and compiles whole in a minute: 1.5 times as fast, not 1.1.
-FULL_COMPILE_PARAMETERS_MAX: Final = 50_000_000
+SMALL_UNET_PARAMETERS: Final = 50_000_000
 TRITON_CAPABILITY_MIN: Final = (7, 0)
 BF16_CAPABILITY_MIN: Final = (8, 0)
 
@@ -65,9 +65,9 @@ def make_plan(facts: DeviceFacts, model: ModelFacts, wishes: Wishes | None = Non
     Raises `PlanError` with the reason where a wish can't be met or two contradict each other.
     """
     wishes = wishes or Wishes({})
-    no_gpu = {} if facts.kind is Device.CUDA else {Device.CUDA: "there is no usable GPU"}
+    no_gpu = {} if facts.kind is Device.CUDA else {Device.CUDA: facts.gpu_problem or "there is no usable GPU"}
     device = _pick(wishes, ENV_DEVICE, list(Device), no_gpu)
-    precision = _pick(wishes, ENV_PRECISION, *_precisions(facts, device))
+    precision = _pick(wishes, ENV_PRECISION, *_precisions(facts, model, device))
     rungs = _rungs(facts, model, wishes, device, precision)
     rung = rungs[0]
     offload = OFFLOADS.get(rung, Offload.NONE)
@@ -107,10 +107,10 @@ def _pick(wishes: Wishes, option: str, preference: Sequence[Choice], impossible:
     raise PlanError(f"{option} leaves nothing to choose ({reasons})")
 
 
-def _precisions(facts: DeviceFacts, device: Device) -> tuple[list[Precision], dict[Precision, str]]:
+def _precisions(facts: DeviceFacts, model: ModelFacts, device: Device) -> tuple[list[Precision], dict[Precision, str]]:
     if device is Device.CPU:
         impossible = {Precision.FP16: "CPUs compute fp16 in software; use bf16 or fp32"}
-        if facts.cpu_bf16_speedup >= BF16_SPEEDUP_MIN:
+        if facts.cpu_bf16_speedup >= BF16_SPEEDUP_MIN and model.unet_parameters >= SMALL_UNET_PARAMETERS:
             return [Precision.BF16, Precision.FP32, Precision.FP16], impossible
         return [Precision.FP32, Precision.BF16, Precision.FP16], impossible
     order = [Precision.FP16, Precision.BF16, Precision.FP32]
@@ -204,7 +204,7 @@ def _compiles(
     elif not facts.has_compiler:
         reason = "there is no C++ compiler here"
     order = [Compile.REGIONAL, Compile.FULL, Compile.OFF]
-    if model.unet_parameters < FULL_COMPILE_PARAMETERS_MAX:
+    if model.unet_parameters < SMALL_UNET_PARAMETERS:
         order = [Compile.FULL, Compile.REGIONAL, Compile.OFF]
     return order, {Compile.REGIONAL: reason, Compile.FULL: reason} if reason else {}
 

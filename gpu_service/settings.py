@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gpu_service.health import ENV_HEALTH_HOST, ENV_HEALTH_PORT, HOST_DEFAULT
 from jobs import names
 
 
@@ -22,6 +24,12 @@ class WorkerSettings(BaseModel):
     images_bucket: str = Field(alias=names.ENV_IMAGES_BUCKET, min_length=1)
     model: str = Field(alias=names.ENV_MODEL, min_length=1)
     lease_seconds: int = Field(alias=names.ENV_LEASE_SECONDS, default=names.VISIBILITY_TIMEOUT_SECONDS, ge=3, le=3600)
+
+    cache_directory: Path = Field(alias=names.ENV_CACHE_DIRECTORY, default=Path("~/.cache/gameforge"))
+    project: str = Field(alias=names.ENV_PROJECT, default="gameforge")
+    # Nothing listens where it is left out.
+    health_port: int | None = Field(alias=ENV_HEALTH_PORT, default=None, ge=0, le=65535)
+    health_host: str = Field(alias=ENV_HEALTH_HOST, default=HOST_DEFAULT)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "WorkerSettings":

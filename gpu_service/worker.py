@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
+from gpu_service.errors import GenerationError, Interrupted
 from gpu_service.heartbeat import Heartbeat
-from gpu_service.pipeline import Generator, Interrupted, total_steps
+from gpu_service.pipeline import Generator, total_steps
 from jobs.job import Job, JobError, StoredImage, seconds_between
 from jobs.logs import CORRELATION_ID, JOB_ID, Event, log_event
 from jobs.queue import Delivery, JobQueue
@@ -80,7 +81,7 @@ class Worker:
                 message.job_id,
                 lease_seconds=self._lease_seconds,
                 queued_at=delivery.queued_at,
-                device=self._generator.device.type,
+                device=self._generator.device,
             )
             if started is None:
                 self._skip(delivery, message.job_id)
@@ -132,7 +133,7 @@ class Worker:
             with Heartbeat(self._store, self._queue, delivery, lease, self._lease_seconds, self._logger) as heartbeat:
                 try:
                     images = self._make_images(job, heartbeat)
-                except (RuntimeError, ValueError) as cause:
+                except (RuntimeError, ValueError, GenerationError) as cause:
                     # The pipeline's own errors; running the same request again would end the same way.
                     self._logger.exception("The pipeline failed", extra={"event": str(Event.JOB_FAILED)})
                     error = JobError(code="generation_failed", message=f"The model could not make it: {cause}")
