@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from jobs.names import ENV_COMPILE
 from jobs.request import IMAGES_MAX
 
 ENV_DEVICE: Final = "GAMEFORGE_DEVICE"
@@ -19,7 +20,6 @@ ENV_FUSE_QKV: Final = "GAMEFORGE_FUSE_QKV"
 ENV_VAE: Final = "GAMEFORGE_VAE"
 ENV_VAE_SLICING: Final = "GAMEFORGE_VAE_SLICING"
 ENV_VAE_TILING: Final = "GAMEFORGE_VAE_TILING"
-ENV_COMPILE: Final = "GAMEFORGE_COMPILE"
 ENV_OFFLOAD: Final = "GAMEFORGE_OFFLOAD"
 ENV_BATCH_LIMIT: Final = "GAMEFORGE_BATCH_LIMIT"
 

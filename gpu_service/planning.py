@@ -23,7 +23,6 @@ from gpu_service.plan import (
 )
 from gpu_service.plan_wishes import (
     ENV_ATTENTION,
-    ENV_COMPILE,
     ENV_DEVICE,
     ENV_FUSE_QKV,
     ENV_MEMORY_FORMAT,
@@ -35,6 +34,7 @@ from gpu_service.plan_wishes import (
     PlanError,
     Wishes,
 )
+from jobs.names import ENV_COMPILE
 from jobs.request import IMAGES_MAX
 
 # SDXL in fp16 at 1024 x 1024 takes 13.8 GB on a T4 (published), of which 7.0 GB are weights; the rest goes by the pixel

@@ -34,3 +34,5 @@ WORKER_COMMAND: Final = ("python", "-m", "gpu_service")
 ENV_LEASE_SECONDS: Final = "GAMEFORGE_LEASE_SECONDS"
 # The picture size, in pixels, of a request that names none: what the deployed model was trained for.
 ENV_DEFAULT_SIZE_PX: Final = "GAMEFORGE_DEFAULT_SIZE_PX"
+# How the UNet is compiled: regional, full or off; the worker's plan decides where it is left out.
+ENV_COMPILE: Final = "GAMEFORGE_COMPILE"

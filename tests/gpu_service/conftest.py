@@ -15,7 +15,6 @@ import pytest
 import torch
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
-from tiny_sdxl import CHECKPOINT_DIR
 
 from gpu_service.loading import load_pipeline
 from gpu_service.model_facts import read_model_facts
@@ -23,6 +22,7 @@ from gpu_service.plan import Device, DeviceFacts, Plan
 from gpu_service.plan_wishes import Wishes
 from gpu_service.planning import make_plan
 from local_cloud.deployment import aws_environment
+from tiny_sdxl import CHECKPOINT_DIR
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -140,7 +140,7 @@ def test_a_gpu_that_can_not_be_read_says_why(server: HealthServer) -> None:
 
 
 def ask(**environment: str) -> "subprocess.CompletedProcess[str]":
-    code = "import sys, gpu_service.health as health; done = health.main(); sys.exit(9 if 'torch' in sys.modules else done)"
+    code = "import sys; from gpu_service.health import main; sys.exit(main() or 9 * ('torch' in sys.modules))"
     return subprocess.run([sys.executable, "-c", code], env={**_path(), **environment}, capture_output=True, text=True)
 
 
