@@ -64,30 +64,17 @@ class Compiler:
     def __init__(self, unet: Any, plan: Plan, *, directory: Path, device_name: str, logger: Logger) -> None:
         """Prepare for `unet`, which is on its device already. `directory` keeps what was compiled."""
         directory.mkdir(parents=True, exist_ok=True)
-        # PyTorch's own store, keyed by its version, the device and the code. `save_cache_artifacts` leaves out what is
-        # built for CPUs: a start from it took as long as one from nothing.
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(directory / "kernels")
-        import torch._dynamo.config as dynamo
-        import torch._inductor.config as inductor
-
-        # One graph for each size and for each width of block; beyond its limit PyTorch gives up with an error.
-        dynamo.recompile_limit = 64
-        if plan.device is Device.CPU:
-            # Otherwise as many processes as cores, with a PyTorch in each.
-            inductor.compile_threads = 1
         self._unet = unet
-        self._mode = plan.compile
+        self._plan = plan
+        self._directory = directory
         self._logger = logger
         self._dtype = unet.dtype
         self._eager = unet.forward
         self._compiled = _copy_over(unet, lambda weight: weight)
         if plan.compile is Compile.REGIONAL:
-            self._compiled.compile_repeated_blocks(dynamic=False)
             self._shapes = _copy_over(unet, lambda weight: torch.empty_like(weight, device="meta"))
             if plan.attention is Attention.XFORMERS:
                 self._shapes.disable_xformers_memory_efficient_attention()
-        else:
-            self._compiled.compile(dynamic=False)
         self._file = directory / f"sizes-{_digest(unet.config, plan, device_name)}.json"
         self._uses: dict[Size, int] = {}
         self._wanted: queue.SimpleQueue[Size | None] = queue.SimpleQueue()
@@ -167,9 +154,13 @@ class Compiler:
 
     def _work(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        is_prepared = False
         while (size := self._wanted.get()) is not None and len(self._warm) < SIZES_MAX:
             started = time.monotonic()
             try:
+                if not is_prepared:
+                    self._prepare()
+                    is_prepared = True
                 self._compile(size)
             except Exception as error:  # noqa: BLE001 - compilers raise anything, and the eager UNet goes on without them
                 if not self._closed.is_set():
@@ -185,11 +176,29 @@ class Compiler:
             text = f"Compiled for {shape} in {seconds} s"
             log_event(self._logger, Event.COMPILED, text, latents=shape, compile_seconds=seconds)
 
+    def _prepare(self) -> None:
+        """Wake PyTorch's compiler up: its import takes a second or more, which readiness does not wait for."""
+        # PyTorch's own store, keyed by its version, the device and the code. `save_cache_artifacts` leaves out what is
+        # built for CPUs: a start from it took as long as one from nothing.
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(self._directory / "kernels")
+        import torch._dynamo.config as dynamo
+        import torch._inductor.config as inductor
+
+        # One graph for each size and for each width of block; beyond its limit PyTorch gives up with an error.
+        dynamo.recompile_limit = 64
+        if self._plan.device is Device.CPU:
+            # Otherwise as many processes as cores, with a PyTorch in each.
+            inductor.compile_threads = 1
+        if self._plan.compile is Compile.REGIONAL:
+            self._compiled.compile_repeated_blocks(dynamic=False)
+        else:
+            self._compiled.compile(dynamic=False)
+
     def _compile(self, size: Size) -> None:
         device = next(self._compiled.parameters()).device
         # As the pipeline does: a graph is for the gradient mode in which it was made.
         with torch.no_grad():
-            if self._mode is Compile.FULL:
+            if self._plan.compile is Compile.FULL:
                 arguments, named = size.inputs(device, self._dtype)
                 self._compiled(*arguments, **named)
                 return

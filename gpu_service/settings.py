@@ -3,11 +3,14 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gpu_service.health import ENV_HEALTH_HOST, ENV_HEALTH_PORT, HOST_DEFAULT
 from jobs import names
+
+CACHE_DIRECTORY_DEFAULT: Final = "~/.cache/gameforge"
 
 
 class SettingsError(Exception):
@@ -25,7 +28,7 @@ class WorkerSettings(BaseModel):
     model: str = Field(alias=names.ENV_MODEL, min_length=1)
     lease_seconds: int = Field(alias=names.ENV_LEASE_SECONDS, default=names.VISIBILITY_TIMEOUT_SECONDS, ge=3, le=3600)
 
-    cache_directory: Path = Field(alias=names.ENV_CACHE_DIRECTORY, default=Path("~/.cache/gameforge"))
+    cache_directory: Path = Field(alias=names.ENV_CACHE_DIRECTORY, default=Path(CACHE_DIRECTORY_DEFAULT))
     project: str = Field(alias=names.ENV_PROJECT, default="gameforge")
     # Nothing listens where it is left out.
     health_port: int | None = Field(alias=ENV_HEALTH_PORT, default=None, ge=0, le=65535)
