@@ -43,7 +43,7 @@ class Engine:
         # Moves down the ladder since the process started.
         self.out_of_memory_count = 0
         self._pipeline = pipeline
-        self._compiler = compiler
+        self.compiler = compiler
         self._gpu = gpu
         self._logger = logger
         self._busy = threading.Lock()
@@ -70,8 +70,8 @@ class Engine:
         """
         with self._busy:
             while True:
-                if self._compiler is not None:
-                    self._compiler.begin_job()
+                if self.compiler is not None:
+                    self.compiler.begin_job()
                 try:
                     return work(self._pipeline)
                 except Exception as error:
@@ -98,9 +98,9 @@ class Engine:
             out_of_memory_count=self.out_of_memory_count,
             cause=cause,
         )
-        if plan.compile is Compile.OFF and self._compiler is not None:
-            self._compiler.close()
-            self._compiler = None
+        if plan.compile is Compile.OFF and self.compiler is not None:
+            self.compiler.close()
+            self.compiler = None
         free_memory(self._gpu)
         move_down(self._pipeline, self.plan, plan, gpu=self._gpu)
         self.plan = plan
