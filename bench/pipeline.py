@@ -58,7 +58,12 @@ class Variant:
     def start(self, model: Path, cache: Path) -> None:
         """Start the process, let it draw its first picture, and wait until all it compiles is compiled."""
         started = time.monotonic()
-        environment = {**os.environ, **self.environment, "OMP_WAIT_POLICY": "passive"}
+        environment = {
+            **os.environ,
+            **self.environment,
+            "OMP_WAIT_POLICY": "passive",
+            "TRANSFORMERS_VERBOSITY": "error",
+        }
         self.process = subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-m", "bench.pipeline_variant", str(model), str(cache), self.name, str(STEPS)],
             env=environment,

@@ -8,6 +8,8 @@ from types import FrameType
 
 # Before PyTorch starts its threads: busy-waiting ones slow each other down tenfold on a shared machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Hints that libraries print as they are imported: the worker's output is one JSON line an event.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from gpu_service.settings import SettingsError, WorkerSettings
 from jobs.logs import SERVICE_WORKER, Event, log_event, make_logger
