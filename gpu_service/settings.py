@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gpu_service.status import STEP_BUDGET_SECONDS_DEFAULT
 from jobs import names
 
 
@@ -20,8 +21,20 @@ class WorkerSettings(BaseModel):
     jobs_table: str = Field(alias=names.ENV_JOBS_TABLE, min_length=1)
     queue_url: str = Field(alias=names.ENV_QUEUE_URL, pattern=r"^https?://")
     images_bucket: str = Field(alias=names.ENV_IMAGES_BUCKET, min_length=1)
+    dead_letter_queue_url: str | None = Field(
+        alias=names.ENV_DEAD_LETTER_QUEUE_URL, default=None, pattern=r"^https?://"
+    )
     model: str = Field(alias=names.ENV_MODEL, min_length=1)
     lease_seconds: int = Field(alias=names.ENV_LEASE_SECONDS, default=names.VISIBILITY_TIMEOUT_SECONDS, ge=3, le=3600)
+    step_budget_seconds: float = Field(
+        alias=names.ENV_STEP_BUDGET_SECONDS, default=STEP_BUDGET_SECONDS_DEFAULT, gt=0, le=3600
+    )
+    watch_spot_notices: bool = Field(alias=names.ENV_WATCH_SPOT_NOTICES, default=False)
+
+    @property
+    def model_name(self) -> str:
+        """What the pictures say they were made with: the last part of the model's path or id."""
+        return self.model.rstrip("/").rpartition("/")[2]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "WorkerSettings":

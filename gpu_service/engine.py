@@ -1,0 +1,36 @@
+"""The model, loaded on the device there is."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import torch
+from diffusers import StableDiffusionXLPipeline
+
+T = TypeVar("T")
+# Pictures denoised together. Small enough for a 16 GB GPU at 1024 x 1024.
+BATCH_IMAGES_MAX: Final = 4
+
+
+class Engine:
+    """A loaded pipeline, used by one thread."""
+
+    def __init__(self, model: str) -> None:
+        """Load `model`, a diffusers directory or a hub id. Half precision on a GPU, full on a CPU."""
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.rung = "resident"
+        pipeline_class: Any = StableDiffusionXLPipeline
+        self._pipeline = pipeline_class.from_pretrained(
+            model,
+            dtype=torch.float16 if self.device == "cuda" else torch.float32,
+            use_safetensors=True,
+            add_watermarker=False,
+        ).to(self.device)
+        self._pipeline.set_progress_bar_config(disable=True)
+
+    def batch_limit(self, width: int, height: int) -> int:
+        """Pictures of `width` x `height` pixels that are denoised together."""
+        return BATCH_IMAGES_MAX
+
+    def run(self, work: Callable[[Any], T]) -> T:
+        """Call `work` with the pipeline, and return what it returns."""
+        return work(self._pipeline)
