@@ -1,0 +1,29 @@
+"""A worker that does what a prompt says: dies of “poison”, hangs on “hang”, and can't digest “faulty”."""
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+# Sets what has to be set before PyTorch comes in.
+from gpu_service.__main__ import main
+
+from diffusers import StableDiffusionXLPipeline  # isort: skip
+
+encode_prompt = StableDiffusionXLPipeline.encode_prompt
+
+
+def encode(self: Any, prompt: list[str], *arguments: Any, **options: Any) -> Any:
+    words = " ".join(prompt).split()
+    if "poison" in words:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "hang" in words:
+        time.sleep(3600)
+    if "faulty" in words:
+        raise RuntimeError("this prompt is faulty")
+    return encode_prompt(self, prompt, *arguments, **options)
+
+
+StableDiffusionXLPipeline.encode_prompt = encode  # type: ignore[method-assign]
+sys.exit(main())
