@@ -5,15 +5,14 @@ from typing import Any
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
-
-from local_cloud import deployment
+from tiny_sdxl import CHECKPOINT_DIR
 
 
 @pytest.fixture(scope="session")
 def pipeline() -> Any:
     pipeline_class: Any = StableDiffusionXLPipeline
     loaded = pipeline_class.from_pretrained(
-        deployment.CHECKPOINT_DIR, dtype=torch.float32, use_safetensors=True, add_watermarker=False
+        CHECKPOINT_DIR, dtype=torch.float32, use_safetensors=True, add_watermarker=False
     )
     loaded.set_progress_bar_config(disable=True)
     return loaded

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from PIL import Image
+from tiny_sdxl import CHECKPOINT_DIR
 
 from jobs import names
 from jobs.job import Job, Status, timestamp
@@ -22,13 +23,14 @@ from jobs.logs import Event
 from jobs.queue import JobMessage, JobQueue
 from jobs.request import GenerationRequest
 from jobs.store import JobStore
-from local_cloud import deployment
-from local_cloud.deployment import Deployment
+from local_cloud.deployment import DEFAULT_SIZE_PX, Deployment
 from tests.conftest import LogLines
 
 # As short as settings allow: what a killed worker held comes back after it.
 LEASE_SECONDS = 3
 READY_SECONDS = 90.0
+# Seconds of work on any machine, to be caught in the middle.
+LONG: Any = {"num_inference_steps": 150, "width": 128, "height": 128}
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Backend:
 
     def __init__(self, aws: Deployment, port: int) -> None:
         self.port = port
+        self.url = f"http://127.0.0.1:{port}"
         self._aws = aws
         outputs = aws.foundation()
         self.bucket = outputs["ImagesBucketName"]
@@ -98,7 +101,7 @@ class Backend:
                 names.ENV_QUEUE_URL: self.queue_url.replace(f":{self.port}", ":" + endpoint.rpartition(":")[2]),
                 names.ENV_DEAD_LETTER_QUEUE_URL: self.dead_letter_url,
                 names.ENV_IMAGES_BUCKET: self.bucket,
-                names.ENV_MODEL: str(deployment.CHECKPOINT_DIR),
+                names.ENV_MODEL: str(CHECKPOINT_DIR),
                 names.ENV_LEASE_SECONDS: str(LEASE_SECONDS),
                 **(environment or {}),
             },
@@ -128,7 +131,7 @@ class Backend:
             owner="tests",
             status=Status.QUEUED,
             correlation_id="c",
-            request=GenerationRequest.model_validate({**defaults, **fields}).complete(deployment.DEFAULT_SIZE_PX),
+            request=GenerationRequest.model_validate({**defaults, **fields}).complete(DEFAULT_SIZE_PX),
             created_at=timestamp(),
             expires_at=int(time.time()) + 3600,
         )

@@ -9,10 +9,8 @@ import pytest
 from gpu_service.worker import ExitCode
 from jobs import names
 from jobs.job import Status
-from tests.worker.backend import Backend
+from tests.worker.backend import LONG, Backend
 from tests.worker.proxy import Fault, Proxy
-
-LONG = {"num_inference_steps": 150, "width": 128, "height": 128}
 
 
 def check_handed_back(backend: Backend, *jobs: str) -> None:

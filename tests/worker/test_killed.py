@@ -4,13 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs.job import Status
-from tests.worker.backend import Backend, WorkerProcess
+from tests.worker.backend import LONG, Backend, WorkerProcess
 from tests.worker.proxy import Call, Proxy
 
 TIMES = 5
-# Seconds of work, to be caught in the middle.
-LONG = {"num_inference_steps": 150, "width": 128, "height": 128}
 
 
 def is_claim(call: Call) -> bool:
@@ -29,12 +26,19 @@ def is_delete(call: Call) -> bool:
     return call.operation == "SQS.DeleteMessageBatch"
 
 
-def caught_in_call(proxy: Proxy, backend: Backend, worker: WorkerProcess, rule: Callable[[Call], bool]) -> str:
-    """A job whose worker waits for the answer to such a call."""
-    proxy.hold(rule)
-    job_id = backend.submit()
-    assert proxy.holding.wait(60)
-    return job_id
+Catch = Callable[[Proxy, Backend, WorkerProcess], str]
+
+
+def in_call(rule: Callable[[Call], bool]) -> Catch:
+    """Gives a job whose worker waits for the answer to such a call."""
+
+    def catch(proxy: Proxy, backend: Backend, worker: WorkerProcess) -> str:
+        proxy.hold(rule)
+        job_id = backend.submit()
+        assert proxy.holding.wait(60)
+        return job_id
+
+    return catch
 
 
 def caught_running(proxy: Proxy, backend: Backend, worker: WorkerProcess) -> str:
@@ -43,13 +47,13 @@ def caught_running(proxy: Proxy, backend: Backend, worker: WorkerProcess) -> str
     return job_id
 
 
-PHASES: dict[str, tuple[Callable[[Proxy, Backend, WorkerProcess], str], int]] = {
+PHASES: dict[str, tuple[Catch, int]] = {
     # What catches the job in the phase, and how many attempts it takes then.
-    "received": (lambda *where: caught_in_call(*where, is_claim), 1),
+    "received": (in_call(is_claim), 1),
     "running": (caught_running, 2),
-    "uploading": (lambda *where: caught_in_call(*where, is_upload), 2),
-    "recording": (lambda *where: caught_in_call(*where, is_success), 2),
-    "deleting the message": (lambda *where: caught_in_call(*where, is_delete), 1),
+    "uploading": (in_call(is_upload), 2),
+    "recording": (in_call(is_success), 2),
+    "deleting the message": (in_call(is_delete), 1),
 }
 
 
@@ -89,4 +93,3 @@ def test_a_batch_whose_worker_is_killed_is_finished_one_by_one(backend: Backend,
     for job_id in jobs:
         assert backend.check_succeeded(job_id).attempts == 2
     backend.check_no_message_left()
-    assert all(backend.job(job_id).status is Status.SUCCEEDED for job_id in jobs)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.worker.backend import Backend, WorkerProcess
+from tests.worker.backend import LONG, Backend, WorkerProcess
 from tests.worker.proxy import Call, Fault, Proxy
 
 # Longer than the SDK's own retries.
@@ -35,7 +35,7 @@ def test_two_workers_and_every_message_twice_make_every_job_once(backend: Backen
 @pytest.mark.parametrize("service", ["S3", "SQS", "DynamoDB"])
 def test_an_outage_costs_no_job(backend: Backend, proxy: Proxy, service: str, fault: Fault) -> None:
     worker = backend.start_worker(proxy.url).wait_ready()
-    before = backend.submit(num_inference_steps=150, width=128, height=128)
+    before = backend.submit(**LONG)
     worker.log.wait_for(event="job_started", job_id=before)
     proxy.rule = lambda call: fault if call.operation.startswith(service) else None
     during = [backend.submit(seed=seed) for seed in range(6)]
