@@ -8,6 +8,8 @@ AWS_PORT ?= 4566
 KEEP ?=
 
 BIN := .venv/bin
+# PyTorch's waiting threads spin by default, and slow everything else down on a few shared cores.
+export OMP_WAIT_POLICY ?= passive
 RUN := PYTHONPATH=. $(BIN)/python
 PORTS := --port $(PORT) --aws-port $(AWS_PORT)
 SOURCES := bootstrap.py build_lambda.py build_templates.py gameforge gpu_service jobs lambda_api local_cloud stacks tests tiny_sdxl

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,7 +21,7 @@ LOCK = ROOT / "requirements.lock"
 PROJECT = ROOT / "pyproject.toml"
 STAMP = VENV / "installed.json"
 FREE_BYTES_MIN = 4 * 10**9
-PROGRESS_SECONDS = 2.0
+PROGRESS_SECONDS = 5.0
 
 
 class SetupError(Exception):
@@ -92,21 +93,26 @@ def install(extras: set[str], torch_index: str) -> None:
     arguments = ["install", "--progress-bar", "off", "-c", str(LOCK), "-e", f"{ROOT}[{','.join(sorted(extras))}]"]
     if torch_index and torch_index != "default":
         arguments += ["--extra-index-url", torch_index]
+    started = time.monotonic()
     process = pip(*arguments)
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     lines: list[str] = []
-    collected = 0
-    started = said = time.monotonic()
+    doing = "starting"
+    finished = threading.Event()
+
+    def tick() -> None:
+        # pip says nothing for a minute while it unpacks.
+        while not finished.wait(PROGRESS_SECONDS):
+            print(f"  {time.monotonic() - started:4.0f} s  {doing}", flush=True)
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
     for line in process.stdout:
         lines.append(line.rstrip())
-        collected += line.startswith("Collecting ")
-        if line.startswith("Installing collected"):
-            print(f"  unpacking {line.count(',') + 1} packages", flush=True)
-        elif time.monotonic() - said > PROGRESS_SECONDS:
-            said = time.monotonic()
-            print(
-                f"  {said - started:4.0f} s  {collected} packages, {line.strip().split(' (from')[0][:90]}", flush=True
-            )
+        if line.startswith(("Collecting ", "Downloading ", "Installing collected")):
+            doing = line.split(" (from")[0].split(":")[0].strip()
+    finished.set()
+    ticker.join()
     if process.wait() != 0:
         raise SetupError("pip could not install what is needed:\n" + "\n".join(lines[-15:]))
     print(f"  done in {time.monotonic() - started:.0f} s", flush=True)

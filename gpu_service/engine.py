@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import torch
+import transformers
 from diffusers import StableDiffusionXLPipeline
+from diffusers.utils import logging as diffusers_logging
 
 T = TypeVar("T")
 # Pictures denoised together. Small enough for a 16 GB GPU at 1024 x 1024.
@@ -18,6 +20,10 @@ class Engine:
         """Load `model`, a diffusers directory or a hub id. Half precision on a GPU, full on a CPU."""
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.rung = "resident"
+        # The worker's output is one JSON line an event; progress bars and hints of libraries are not for its readers.
+        for library in (diffusers_logging, transformers.utils.logging):
+            library.set_verbosity_error()
+            library.disable_progress_bar()
         pipeline_class: Any = StableDiffusionXLPipeline
         self._pipeline = pipeline_class.from_pretrained(
             model,

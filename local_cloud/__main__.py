@@ -38,7 +38,8 @@ def main() -> int:
         signal.signal(number, stop)
 
     def show(line: str) -> None:
-        console.print(readable(line) or line, markup=False)
+        if (text := readable(line)) is not None:
+            console.print(text, markup=False)
 
     cloud = LocalCloud(
         api_port=arguments.port,

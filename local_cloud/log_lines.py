@@ -14,18 +14,28 @@ POLL_SECONDS: Final = 0.5
 LATE_MILLISECONDS: Final = 10_000
 # Said elsewhere in the line, or only of use to programs.
 _HIDDEN: Final = frozenset(
-    {"level", "timestamp", "service", "event", "message", "correlation_id", "job_id", "exception_name", "stack_trace"}
+    {
+        *("level", "timestamp", "service", "event", "message", "correlation_id", "job_id"),
+        *("exception_name", "stack_trace", "method", "route", "status"),
+    }
 )
+# What Lambda itself writes around each request.
+_PLATFORM_LINES: Final = ("START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "INIT_START ")
 
 
 def readable(line: str) -> str | None:
-    """`line` for people: time, service, event, message, the other fields. None for what is not one of our events."""
+    """`line` for people: time, service, event, message, the other fields.
+
+    Lines that are not our events (a traceback, a library's warning) stay as they are. None if nobody wants to see it.
+    """
+    if line.startswith(_PLATFORM_LINES):
+        return None
     try:
         fields = json.loads(line)
         at = datetime.fromisoformat(fields["timestamp"]).astimezone().strftime("%H:%M:%S.%f")[:-3]
         head = f"{at}  {fields['service']:<7} {fields['event']:<15} {fields['message']}"
     except (ValueError, KeyError, TypeError):
-        return None
+        return line
     job = f"  job={fields['job_id'][:8]}" if fields.get("job_id") else ""
     rest = "".join(f"  {name}={value}" for name, value in fields.items() if name not in _HIDDEN)
     return head + job + rest

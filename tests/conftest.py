@@ -1,11 +1,15 @@
 """The laptop cloud that most tests share: real templates, real Lambda, real worker on the tiny checkpoint."""
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+# Before anything imports PyTorch: its waiting threads would take the cores from the cloud's other processes.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import httpx
 import pytest

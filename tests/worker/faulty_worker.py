@@ -11,7 +11,8 @@ from gpu_service.__main__ import main
 
 from diffusers import StableDiffusionXLPipeline  # isort: skip
 
-encode_prompt = StableDiffusionXLPipeline.encode_prompt
+pipeline_class: Any = StableDiffusionXLPipeline
+encode_prompt = pipeline_class.encode_prompt
 
 
 def encode(self: Any, prompt: list[str], *arguments: Any, **options: Any) -> Any:
@@ -25,5 +26,5 @@ def encode(self: Any, prompt: list[str], *arguments: Any, **options: Any) -> Any
     return encode_prompt(self, prompt, *arguments, **options)
 
 
-StableDiffusionXLPipeline.encode_prompt = encode  # type: ignore[method-assign]
+pipeline_class.encode_prompt = encode
 sys.exit(main())
