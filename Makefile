@@ -16,7 +16,7 @@ SOURCES := bootstrap.py build_lambda.py build_templates.py gameforge gpu_service
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo up templates lint test train-tiny eval-tiny bench-pipeline image-check lock clean
+.PHONY: help setup setup-all demo up templates lint test test-worker train-tiny eval-tiny bench-pipeline image-check lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lint: setup-all  ## ruff, mypy, cfn-lint, and whether templates/ is what stacks/
 
 test: setup-all  ## all tests, against the emulator and the real pipeline
 	$(BIN)/pytest
+
+test-worker: setup-all  ## the worker's endurance: killed at every phase, stopped, starved of AWS (about 10 minutes)
+	$(BIN)/pytest tests/worker -m "endurance or not endurance"
 
 train-tiny: setup-all  ## train the small SDXL again (about an hour on two cores)
 	$(RUN) -m tiny_sdxl.train

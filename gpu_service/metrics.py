@@ -1,16 +1,18 @@
 """Samples the GPU and the worker's counters into CloudWatch metrics, as lines that CloudWatch Logs takes them from."""
 
 import threading
-from dataclasses import asdict, is_dataclass
-from typing import Any, Final, Protocol
+from dataclasses import asdict
+from typing import Final, Protocol
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from gpu_service.gpu_reader import GpuReader, GpuReaderError
+from gpu_service.status import WorkerStatus
 from jobs.logs import SERVICE_WORKER, Event, log_event
 from jobs.metrics import NAMESPACE, PROJECT, SAMPLE_SECONDS, Metric
 
+CLOSE_SECONDS: Final = 2.0
 _COUNTERS: Final = {
     "jobs_succeeded": (Metric.JOBS_SUCCEEDED, MetricUnit.Count),
     "jobs_failed": (Metric.JOBS_FAILED, MetricUnit.Count),
@@ -24,13 +26,6 @@ _COUNTERS: Final = {
 }
 
 
-class Counting(Protocol):
-    """The worker's status: `snapshot().counters` are sums since the process started."""
-
-    def snapshot(self) -> Any:
-        """The status now."""
-
-
 class Ladder(Protocol):
     """The engine: how often memory ran out."""
 
@@ -41,7 +36,7 @@ class MetricsSampler:
     """A thread that sends a sample every `SAMPLE_SECONDS`, and a last one when it is closed."""
 
     def __init__(
-        self, status: Counting, engine: Ladder, gpu: GpuReader | None, *, project: str, logger: Logger
+        self, status: WorkerStatus, engine: Ladder, gpu: GpuReader | None, *, project: str, logger: Logger
     ) -> None:
         self._status = status
         self._engine = engine
@@ -59,16 +54,18 @@ class MetricsSampler:
     def close(self) -> None:
         """Send what has happened since the last sample, and stop."""
         self._closed.set()
-        self._thread.join()
-        self.sample()
+        self._thread.join(CLOSE_SECONDS)
+        if not self._thread.is_alive():
+            # Not of the GPU: where the process ends because of it, asking it may take for ever.
+            self._gpu = None
+            self.sample()
 
     def sample(self) -> None:
         """Send one sample: the GPU as it is, and what the counters gained since the last one."""
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE_WORKER)
         metrics.add_dimension(PROJECT, self._project)
         self._add_gpu(metrics)
-        counters = self._status.snapshot().counters
-        sums = asdict(counters) if is_dataclass(counters) and not isinstance(counters, type) else {}
+        sums = asdict(self._status.snapshot().counters)
         for name, (metric, unit) in _COUNTERS.items():
             self._add_gain(metrics, metric, unit, sums[name])
         self._add_gain(metrics, Metric.OUT_OF_MEMORY_RUNGS, MetricUnit.Count, self._engine.out_of_memory_count)

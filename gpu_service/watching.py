@@ -10,6 +10,7 @@ from gpu_service.health import HOST_DEFAULT, Canary, HealthServer
 from gpu_service.metrics import MetricsSampler
 from gpu_service.plan import Device
 from gpu_service.starting import Started
+from gpu_service.status import WorkerStatus
 from jobs.logs import Event, log_event
 
 
@@ -17,9 +18,9 @@ class Watching:
     """Answers health checks from the start on; from `loaded` on also about the device, and sends metrics."""
 
     def __init__(
-        self, status: Any, *, project: str, port: int | None, host: str = HOST_DEFAULT, logger: Logger
+        self, status: WorkerStatus, *, project: str, port: int | None, host: str = HOST_DEFAULT, logger: Logger
     ) -> None:
-        """`status` is the worker's. Without a `port` nothing listens."""
+        """Without a `port` nothing listens."""
         self._status = status
         self._project = project
         self._logger = logger

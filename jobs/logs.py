@@ -32,13 +32,23 @@ class Event(StrEnum):
     WORKER_STOPPED = "worker_stopped"
     AWS_UNREACHABLE = "aws_unreachable"
     MESSAGE_REFUSED = "message_refused"
+    JOB_RECEIVED = "job_received"
     JOB_STARTED = "job_started"
+    JOB_GENERATED = "job_generated"
     JOB_SKIPPED = "job_skipped"
     JOB_SUCCEEDED = "job_succeeded"
     JOB_FAILED = "job_failed"
+    JOB_CANCELED = "job_canceled"
     JOB_HANDED_BACK = "job_handed_back"
     JOB_LOST = "job_lost"
     HEARTBEAT_MISSED = "heartbeat_missed"
+    BATCH_SPLIT = "batch_split"
+    DEVICE_HUNG = "device_hung"
+    DEVICE_LOST = "device_lost"
+    STOP_REQUESTED = "stop_requested"
+    SPOT_NOTICE = "spot_notice"
+    TASK_PROTECTION = "task_protection"
+    TASK_PROTECTION_FAILED = "task_protection_failed"
 
 
 def make_logger(service: str) -> Logger:

@@ -21,6 +21,7 @@ from troposphere.iam import Policy
 from stacks.constants import (
     CLUSTER_NAME,
     EXPORT_CPU_QUEUE_ARN,
+    EXPORT_DEAD_LETTER_QUEUE_ARN,
     EXPORT_GPU_QUEUE_ARN,
     EXPORT_IMAGES_BUCKET,
     EXPORT_JOBS_TABLE,
@@ -113,6 +114,7 @@ def gpu_worker() -> Policy:
                 [sqs.ChangeMessageVisibility, sqs.DeleteMessage, sqs.GetQueueAttributes, sqs.ReceiveMessage],
                 [import_value(EXPORT_GPU_QUEUE_ARN)],
             ),
+            _allow("GiveUpJobs", [sqs.SendMessage], [import_value(EXPORT_DEAD_LETTER_QUEUE_ARN)]),
             _allow("RecordJobs", [dynamodb.GetItem, dynamodb.UpdateItem], [_table_arn()]),
             _allow("WritePictures", [s3.PutObject], [_objects_of(EXPORT_IMAGES_BUCKET)]),
             _allow("ListModels", [s3.ListBucket], [_bucket_arn(EXPORT_MODELS_BUCKET)]),

@@ -48,6 +48,13 @@ def load(checkpoint: Path) -> Callable[[Plan], Any]:
     return lambda plan: load_pipeline(checkpoint, plan, vae_directory=None, gpu=CPU_AS_GPU)
 
 
+@pytest.fixture(scope="session")
+def pipeline(checkpoint: Path) -> Any:
+    """The tiny checkpoint with nothing switched on, for tests that leave it as it is."""
+    plan = plan_for(checkpoint, CPU, compile="off", memory_format="contiguous")
+    return load_pipeline(checkpoint, plan, vae_directory=None, gpu=CPU_AS_GPU)
+
+
 def draw(pipeline: Any, *, prompt: str = "a red heart", seed: int = 3, steps: int = 6, images: int = 1) -> torch.Tensor:
     """Pictures as the pipeline makes them, images x 3 x 64 x 64, from 0 to 1."""
     pictures: torch.Tensor = pipeline(

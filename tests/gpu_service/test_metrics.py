@@ -1,35 +1,15 @@
 """The metric lines: CloudWatch's embedded format, with what happened since the last sample."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from gpu_service.metrics import MetricsSampler
+from gpu_service.status import WorkerStatus
 from jobs.logs import make_logger
 from tests.gpu_service.test_health import FakeGpu
-
-
-@dataclass(frozen=True)
-class Counters:
-    jobs_succeeded: int = 0
-    jobs_failed: int = 0
-    jobs_canceled: int = 0
-    jobs_handed_back: int = 0
-    images: int = 0
-    batches: int = 0
-    queue_wait_seconds: float = 0.0
-    generate_seconds: float = 0.0
-    store_seconds: float = 0.0
-
-
-@dataclass
-class FakeStatus:
-    counters: Counters = field(default_factory=Counters)
-
-    def snapshot(self) -> "FakeStatus":
-        return self
 
 
 @dataclass
@@ -42,11 +22,11 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def test_a_sample_holds_the_gpu_and_the_gains(capsys: pytest.CaptureFixture[str]) -> None:
-    status, engine = FakeStatus(), FakeEngine()
+    status, engine = WorkerStatus(), FakeEngine()
     sampler = MetricsSampler(status, engine, FakeGpu(), project="game", logger=make_logger("test"))
-    status.counters = Counters(jobs_succeeded=2, images=5, generate_seconds=1.5)
+    status.add(jobs_succeeded=2, images=5, generate_seconds=1.5)
     sampler.sample()
-    status.counters = replace(status.counters, jobs_succeeded=3)
+    status.add(jobs_succeeded=1)
     engine.out_of_memory_count = 1
     sampler.sample()
 
@@ -65,14 +45,14 @@ def test_a_sample_holds_the_gpu_and_the_gains(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_cpu_that_does_nothing_sends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    MetricsSampler(FakeStatus(), FakeEngine(), None, project="game", logger=make_logger("test")).sample()
+    MetricsSampler(WorkerStatus(), FakeEngine(), None, project="game", logger=make_logger("test")).sample()
     assert lines(capsys) == []
 
 
 def test_what_happened_last_is_sent_as_the_sampler_closes(capsys: pytest.CaptureFixture[str]) -> None:
-    status = FakeStatus()
+    status = WorkerStatus()
     sampler = MetricsSampler(status, FakeEngine(), None, project="game", logger=make_logger("test"))
     sampler.start()
-    status.counters = Counters(jobs_failed=1)
+    status.add(jobs_failed=1)
     sampler.close()
     assert [line["JobsFailed"] for line in lines(capsys)] == [[1]]
