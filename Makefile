@@ -14,11 +14,11 @@ BIN := .venv/bin
 export OMP_WAIT_POLICY ?= passive
 RUN := PYTHONPATH=. $(BIN)/python
 PORTS := --port $(PORT) --aws-port $(AWS_PORT)
-SOURCES := bootstrap.py build_lambda.py build_templates.py gameforge gpu_service jobs lambda_api local_cloud stacks tests tiny_sdxl
+SOURCES := bootstrap.py build_lambda.py build_templates.py gameforge gpu_service jobs lambda_api local_cloud stacks tests tiny_sdxl bench
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test train-tiny eval-tiny lock clean
+.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test test-worker train-tiny eval-tiny bench-pipeline image-check lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,11 +71,20 @@ mutants: setup-all .venv-checkov/installed  ## prove that the gates catch what i
 test: setup-all  ## all tests, against the emulator and the real pipeline
 	$(BIN)/pytest
 
+test-worker: setup-all  ## the worker's endurance: killed at every phase, stopped, starved of AWS (about 10 minutes)
+	$(BIN)/pytest tests/worker -m "endurance or not endurance"
+
 train-tiny: setup-all  ## train the small SDXL again, into build/tiny_sdxl (about an hour on two cores; goes on where it was stopped)
 	$(RUN) -m tiny_sdxl.train
 
 eval-tiny: setup-all  ## accuracy table and contact sheet of the small SDXL
 	$(RUN) -m tiny_sdxl.evaluate
+
+bench-pipeline: setup-all  ## plain diffusers against the worker's plan on this device (ROUNDS)
+	@$(RUN) -m bench.pipeline $(if $(ROUNDS),--rounds $(ROUNDS))
+
+image-check:  ## build the CPU image without Docker and draw a picture in it; needs root, buildah, debootstrap (TORCH_INDEX or WHEELS)
+	@TORCH_INDEX="$(TORCH_INDEX)" WHEELS="$(WHEELS)" gpu_service/image_check.sh
 
 lock: setup-all  ## pin what is installed now into requirements.lock
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v ' @ ' > requirements.lock

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -68,7 +69,7 @@ class Client:
         return job
 
     def download(self, job: Job, directory: Path, name: str) -> list[Path]:
-        """Write the job's pictures as `name`-0.png and so on. Raises `ClientError`."""
+        """Write the job's pictures as `name`-0.png and so on, with the ending of their format. Raises `ClientError`."""
         directory.mkdir(parents=True, exist_ok=True)
         paths = []
         for index, image in enumerate(job["images"]):
@@ -78,7 +79,7 @@ class Client:
                 response.raise_for_status()
             except httpx.HTTPError as error:
                 raise ClientError(f"picture {index} of job {job['id']} could not be fetched: {error}") from error
-            path = directory / f"{name}-{index}.png"
+            path = directory / f"{name}-{index}{Path(urlsplit(image['url']).path).suffix}"
             path.write_bytes(response.content)
             paths.append(path)
         return paths

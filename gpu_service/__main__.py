@@ -1,4 +1,4 @@
-"""The worker's entry point: `python -m gpu_service`. Runs until SIGTERM or SIGINT, and hands its job back then."""
+"""The worker's entry point: `python -m gpu_service`. Runs until SIGTERM or SIGINT, and hands its jobs back then."""
 
 import os
 import signal
@@ -8,8 +8,11 @@ from types import FrameType
 
 # Before PyTorch starts its threads: busy-waiting ones slow each other down tenfold on a shared machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Hints that libraries print as they are imported: the worker's output is one JSON line an event.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from gpu_service.settings import SettingsError, WorkerSettings
+from gpu_service.status import WorkerStatus
 from jobs.logs import SERVICE_WORKER, Event, log_event, make_logger
 
 
@@ -27,20 +30,32 @@ def main() -> int:
     import boto3
     from botocore.config import Config
 
-    from gpu_service.pipeline import Generator, choose_device
-    from gpu_service.worker import Worker
-    from jobs.queue import JobQueue
+    from gpu_service.model_facts import ModelError
+    from gpu_service.plan_wishes import PlanError
+    from gpu_service.starting import start_engine
+    from gpu_service.watching import Watching
+    from gpu_service.worker import Worker, leave
     from jobs.store import JobStore
 
-    generator = Generator(settings.model, choose_device())
+    status = WorkerStatus(step_budget_seconds=settings.step_budget_seconds)
+    watching = Watching(
+        status, project=settings.project, port=settings.health_port, host=settings.health_host, logger=logger
+    )
+    try:
+        begun = start_engine(settings.model, settings.cache_directory.expanduser(), os.environ, logger)
+    except (ModelError, PlanError) as error:
+        log_event(logger, Event.WORKER_STOPPED, f"Can't start: {error}", warning=True)
+        return 2
+    engine = begun.engine
+    watching.loaded(begun)
     retries = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30)
     worker = Worker(
+        settings=settings,
         store=JobStore(boto3.client("dynamodb", config=retries), settings.jobs_table),
-        queue=JobQueue(boto3.client("sqs", config=retries), settings.queue_url),
+        sqs=boto3.client("sqs", config=retries),
         s3=boto3.client("s3", config=retries),
-        images_bucket=settings.images_bucket,
-        generator=generator,
-        lease_seconds=settings.lease_seconds,
+        engine=engine,
+        status=status,
         logger=logger,
     )
 
@@ -52,13 +67,15 @@ def main() -> int:
     log_event(
         logger,
         Event.WORKER_READY,
-        f"Ready on {generator.device.type}",
-        device=generator.device.type,
+        f"Ready on {engine.device}",
+        device=engine.device,
         ready_seconds=round(time.monotonic() - started, 2),
     )
-    worker.run()
-    log_event(logger, Event.WORKER_STOPPED, "Stopped")
-    return 0
+    code = worker.run()
+    watching.close()
+    log_event(logger, Event.WORKER_STOPPED, f"Stopped with exit code {code}", exit_code=int(code))
+    leave(code)
+    return code
 
 
 if __name__ == "__main__":

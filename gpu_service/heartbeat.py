@@ -1,14 +1,16 @@
-"""The heartbeat: while a job runs, keeps its message hidden and its lease alive, and writes its progress."""
+"""The heartbeat: keeps the jobs in hand this worker's own, writes their progress, and learns of cancellations."""
 
 import threading
+import time
 from typing import Final
 
 from aws_lambda_powertools import Logger
-from botocore.exceptions import BotoCoreError, ClientError
 
+from gpu_service.endings import AWS_ERRORS, Endings
+from gpu_service.hands import Hands, Held, Phase
 from jobs.logs import Event, log_event
-from jobs.queue import Delivery, JobQueue
-from jobs.store import JobStore, Lease, LostLeaseError
+from jobs.queue import JobQueue
+from jobs.store import JobStore, LostLeaseError
 
 # Progress is worth one write a second: a write every step cost 40 ms a job in measurements.
 TICK_SECONDS: Final = 1.0
@@ -17,66 +19,67 @@ BEATS_PER_LEASE: Final = 3
 
 
 class Heartbeat:
-    """A thread that beats from `__enter__` to `__exit__`. After it has lost the lease, `is_lost` is true."""
+    """Runs on a thread of its own until `finished` is set."""
 
     def __init__(
-        self, store: JobStore, queue: JobQueue, delivery: Delivery, lease: Lease, lease_seconds: int, logger: Logger
+        self,
+        *,
+        store: JobStore,
+        queue: JobQueue,
+        hands: Hands,
+        endings: Endings,
+        lease_seconds: int,
+        finished: threading.Event,
+        logger: Logger,
     ) -> None:
         self._store = store
         self._queue = queue
-        self._delivery = delivery
-        self._lease = lease
+        self._hands = hands
+        self._endings = endings
         self._lease_seconds = lease_seconds
+        self._finished = finished
         self._logger = logger
-        self._finished = threading.Event()
-        self._lost = threading.Event()
-        self._step = 0
-        self._total_steps = 0
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._beat_seconds = max(TICK_SECONDS, lease_seconds / BEATS_PER_LEASE)
 
-    def __enter__(self) -> "Heartbeat":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._finished.set()
-        self._thread.join()
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the job went to someone else."""
-        return self._lost.is_set()
-
-    def progress(self, step: int, total_steps: int) -> None:
-        """Note that the job has done `step` of `total_steps` steps."""
-        self._total_steps = total_steps
-        self._step = step
-
-    def _beat(self) -> None:
-        ticks_per_beat = max(1, int(self._lease_seconds / BEATS_PER_LEASE / TICK_SECONDS))
-        ticks = written_step = 0
+    def run(self) -> None:
+        """Renew leases. One that can't be renewed is tried again at the next tick; only a longer silence loses it."""
+        hidden_at = time.monotonic()
         while not self._finished.wait(TICK_SECONDS):
-            ticks += 1
-            is_beat = ticks % ticks_per_beat == 0
-            step = self._step
-            if not is_beat and step == written_step:
-                continue
-            try:
-                self._store.renew(
-                    self._lease, lease_seconds=self._lease_seconds, step=step, total_steps=self._total_steps
-                )
-                written_step = step
-                if is_beat:
-                    self._queue.hide(self._delivery, seconds=self._lease_seconds)
-            except LostLeaseError:
-                self._lost.set()
-                return
-            except (ClientError, BotoCoreError) as error:
-                # The next beat tries again; only a silence as long as the lease costs the job.
-                log_event(
-                    self._logger,
-                    Event.HEARTBEAT_MISSED,
-                    f"Could not renew the lease: {error}",
-                    warning=True,
-                    job_id=self._lease.job_id,
-                )
+            for held in self._hands.all():
+                # A running job is renewed at each tick, because the same write tells its step and reads whether it was
+                # canceled; for the others it is enough that their lease holds.
+                seconds = TICK_SECONDS if held.phase is Phase.RUNNING else self._beat_seconds
+                if time.monotonic() - held.renewed_at >= seconds:
+                    self._renew(held)
+            if time.monotonic() - hidden_at >= self._beat_seconds:
+                hidden_at = time.monotonic()
+                self._hide()
+
+    def _renew(self, held: Held) -> None:
+        preview, held.preview = held.preview, None
+        try:
+            job = self._store.renew(
+                held.lease,
+                lease_seconds=self._lease_seconds,
+                step=held.step,
+                total_steps=held.total_steps,
+                preview=preview,
+            )
+            held.renewed_at = time.monotonic()
+            if job.cancel_requested and held.phase is not Phase.ENDING:
+                self._endings.cancel(held)
+                self._hands.wake()
+        except LostLeaseError:
+            # Where its end is being written, that is what ended the lease.
+            if held.phase is not Phase.ENDING:
+                self._endings.lose(held)
+        except AWS_ERRORS as error:
+            text = f"Could not renew the lease: {error}"
+            log_event(self._logger, Event.HEARTBEAT_MISSED, text, warning=True, **held.log_fields)
+
+    def _hide(self) -> None:
+        try:
+            self._queue.hide([held.delivery for held in self._hands.all()], seconds=self._lease_seconds)
+        except AWS_ERRORS as error:
+            text = f"Could not keep messages hidden: {error}"
+            log_event(self._logger, Event.HEARTBEAT_MISSED, text, warning=True)

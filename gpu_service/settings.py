@@ -2,10 +2,16 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gpu_service.health import ENV_HEALTH_HOST, ENV_HEALTH_PORT, HOST_DEFAULT
+from gpu_service.status import STEP_BUDGET_SECONDS_DEFAULT
 from jobs import names
+
+CACHE_DIRECTORY_DEFAULT: Final = "~/.cache/gameforge"
 
 
 class SettingsError(Exception):
@@ -20,8 +26,25 @@ class WorkerSettings(BaseModel):
     jobs_table: str = Field(alias=names.ENV_JOBS_TABLE, min_length=1)
     queue_url: str = Field(alias=names.ENV_QUEUE_URL, pattern=r"^https?://")
     images_bucket: str = Field(alias=names.ENV_IMAGES_BUCKET, min_length=1)
+    dead_letter_queue_url: str | None = Field(
+        alias=names.ENV_DEAD_LETTER_QUEUE_URL, default=None, pattern=r"^https?://"
+    )
     model: str = Field(alias=names.ENV_MODEL, min_length=1)
     lease_seconds: int = Field(alias=names.ENV_LEASE_SECONDS, default=names.VISIBILITY_TIMEOUT_SECONDS, ge=3, le=3600)
+    step_budget_seconds: float = Field(
+        alias=names.ENV_STEP_BUDGET_SECONDS, default=STEP_BUDGET_SECONDS_DEFAULT, gt=0, le=3600
+    )
+    watch_spot_notices: bool = Field(alias=names.ENV_WATCH_SPOT_NOTICES, default=False)
+    cache_directory: Path = Field(alias=names.ENV_CACHE_DIRECTORY, default=Path(CACHE_DIRECTORY_DEFAULT))
+    project: str = Field(alias=names.ENV_PROJECT, default="gameforge")
+    # Nothing listens where it is left out.
+    health_port: int | None = Field(alias=ENV_HEALTH_PORT, default=None, ge=0, le=65535)
+    health_host: str = Field(alias=ENV_HEALTH_HOST, default=HOST_DEFAULT)
+
+    @property
+    def model_name(self) -> str:
+        """What the pictures say they were made with: the last part of the model's path or id."""
+        return self.model.rstrip("/").rpartition("/")[2]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "WorkerSettings":

@@ -1,178 +1,220 @@
-"""The worker loop: one message, one job, one end; whatever goes wrong, a job stays queued until it has ended."""
+"""The worker: its threads, and how it ends. Whatever goes wrong, a job stays queued until it has ended."""
 
-import hashlib
-import io
+import os
+import sys
 import threading
 import time
+from collections.abc import Callable
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools import Logger
-from botocore.exceptions import BotoCoreError, ClientError
 
+from gpu_service.device_loop import DeviceLoop
+from gpu_service.endings import Endings
+from gpu_service.engine import Engine
+from gpu_service.errors import DeviceLostError
+from gpu_service.finisher import Finisher
+from gpu_service.hands import Hands, Phase
 from gpu_service.heartbeat import Heartbeat
-from gpu_service.pipeline import Generator, Interrupted, total_steps
-from jobs.job import Job, JobError, StoredImage, seconds_between
-from jobs.logs import CORRELATION_ID, JOB_ID, Event, log_event
-from jobs.queue import Delivery, JobQueue
-from jobs.store import JobStore, Lease, LostLeaseError
+from gpu_service.intake import Intake
+from gpu_service.protection import ENV_AGENT_URI, TaskProtection
+from gpu_service.settings import WorkerSettings
+from gpu_service.spot import ENV_METADATA_ENDPOINT, METADATA_ENDPOINT_DEFAULT, SpotNotices
+from gpu_service.status import WorkerStatus
+from jobs import names
+from jobs.logs import Event, log_event
+from jobs.queue import JobQueue
+from jobs.store import JobStore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
-# Short, so that a worker that is told to stop while it waits stops soon.
-LONG_POLL_SECONDS: Final = 2
-# A job that takes its worker down with it would otherwise take down every worker in turn.
-ATTEMPTS_MAX: Final = 3
-RETRY_SECONDS: Final = 5
+FINISHERS: Final = 2
+LOOK_SECONDS: Final = 1.0
+# What is being stored when the worker is told to stop gets this long; the rest of the stop timeout is for handing back.
+STOP_GRACE_SECONDS: Final = names.STOP_TIMEOUT_SECONDS - 30
+HAND_BACK_SECONDS: Final = 15.0
+
+
+class ExitCode(IntEnum):
+    """How the process ends; anything but 0 asks for a restart."""
+
+    STOPPED = 0
+    CRASHED = 1
+    DEVICE_HUNG = 3
+    DEVICE_LOST = 4
 
 
 class Worker:
-    """Runs jobs until told to stop."""
+    """Runs jobs until told to stop, on five threads: intake, device, two finishers, heartbeat. The caller's watches."""
 
     def __init__(
         self,
         *,
+        settings: WorkerSettings,
         store: JobStore,
-        queue: JobQueue,
+        sqs: "SQSClient",
         s3: "S3Client",
-        images_bucket: str,
-        generator: Generator,
-        lease_seconds: int,
+        engine: Engine,
+        status: WorkerStatus,
         logger: Logger,
     ) -> None:
-        self._store = store
-        self._queue = queue
-        self._s3 = s3
-        self._images_bucket = images_bucket
-        self._generator = generator
-        self._lease_seconds = lease_seconds
+        self._status = status
         self._logger = logger
         self._stopping = threading.Event()
+        self._finished = threading.Event()
+        self._reason = "told to stop"
+        self._exit_code = ExitCode.STOPPED
+        self._hands = hands = Hands(status)
+        queue = JobQueue(sqs, settings.queue_url)
+        dead_letters = JobQueue(sqs, settings.dead_letter_queue_url) if settings.dead_letter_queue_url else None
+        self._endings = endings = Endings(
+            store=store, queue=queue, dead_letters=dead_letters, hands=hands, status=status, logger=logger
+        )
+        self._intake = Intake(
+            store=store,
+            queue=queue,
+            hands=hands,
+            endings=endings,
+            engine=engine,
+            status=status,
+            lease_seconds=settings.lease_seconds,
+            stopping=self._stopping,
+            logger=logger,
+        )
+        self._finisher = Finisher(
+            store=store,
+            s3=s3,
+            images_bucket=settings.images_bucket,
+            hands=hands,
+            endings=endings,
+            status=status,
+            lease_seconds=settings.lease_seconds,
+            model_name=settings.model_name,
+            stopping=self._stopping,
+        )
+        self._device = DeviceLoop(
+            engine=engine,
+            hands=hands,
+            endings=endings,
+            finisher=self._finisher,
+            status=status,
+            is_stopping=self._stopping.is_set,
+            logger=logger,
+        )
+        self._heartbeat = Heartbeat(
+            store=store,
+            queue=queue,
+            hands=hands,
+            endings=endings,
+            lease_seconds=settings.lease_seconds,
+            finished=self._finished,
+            logger=logger,
+        )
+        self._helpers: list[tuple[str, Callable[[], None]]] = []
+        if agent_uri := os.environ.get(ENV_AGENT_URI):
+            protection = TaskProtection(agent_uri, lambda: bool(hands.all()), self._finished, logger)
+            self._helpers.append(("protection", protection.run))
+        if settings.watch_spot_notices:
+            endpoint = os.environ.get(ENV_METADATA_ENDPOINT, METADATA_ENDPOINT_DEFAULT)
+            notices = SpotNotices(endpoint, lambda: self.stop("spot notice"), self._finished, logger)
+            self._helpers.append(("spot", notices.run))
 
-    def stop(self) -> None:
-        """Take no more jobs, and hand back the one that is running. Safe in a signal handler."""
-        self._stopping.set()
+    def stop(self, reason: str = "told to stop") -> None:
+        """Take no more jobs, and hand back the unfinished ones. Safe in a signal handler."""
+        if not self._stopping.is_set():
+            self._reason = reason
+            self._stopping.set()
 
-    def run(self) -> None:
-        """Receive and run jobs until `stop`. A queue that can't be reached is tried again until it can."""
-        while not self._stopping.is_set():
+    def run(self) -> ExitCode:
+        """Run jobs until `stop`, or until the device fails. By then every job has ended or been handed back."""
+        device = self._start("device", self._run_device)
+        intake = self._start("intake", self._intake.run)
+        self._start("heartbeat", self._heartbeat.run)
+        for number in range(FINISHERS):
+            self._start(f"finisher-{number}", self._finisher.run)
+        for name, target in self._helpers:
+            self._start(name, target)
+        self._status.ready()
+        self._watch()
+        self._status.stopping()
+        log_event(self._logger, Event.STOP_REQUESTED, f"Stopping: {self._reason}", jobs=len(self._hands.all()))
+        self._end(device, intake)
+        return self._exit_code
+
+    def _start(self, name: str, target: Callable[[], None]) -> threading.Thread:
+        def guarded() -> None:
             try:
-                delivery = self._queue.receive(wait_seconds=LONG_POLL_SECONDS, visibility_seconds=self._lease_seconds)
-                if delivery is not None:
-                    self._take(delivery)
-            except LostLeaseError as error:
-                # Whoever has the job now ends it, and deletes its message.
-                log_event(self._logger, Event.JOB_LOST, str(error), warning=True)
-            except (ClientError, BotoCoreError) as error:
-                # The message is still on the queue and comes back when its invisibility ends.
-                log_event(self._logger, Event.AWS_UNREACHABLE, f"AWS did not answer: {error}", warning=True)
-                self._stopping.wait(RETRY_SECONDS)
+                target()
+            except BaseException:
+                # A worker that has lost one of its threads only looks alive: end it, so that it is started again.
+                self._logger.exception(f"The {name} thread failed")
+                self._fail(ExitCode.CRASHED, f"its {name} thread failed")
 
-    def _take(self, delivery: Delivery) -> None:
-        message = delivery.message
-        if message is None:
-            # Left alone, it reaches the dead-letter queue, where a person can look at it.
-            log_event(self._logger, Event.MESSAGE_REFUSED, "A message on the queue is not a job", warning=True)
-            return
-        self._logger.append_keys(**{CORRELATION_ID: message.correlation_id, JOB_ID: message.job_id})
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _run_device(self) -> None:
         try:
-            started = self._store.start(
-                message.job_id,
-                lease_seconds=self._lease_seconds,
-                queued_at=delivery.queued_at,
-                device=self._generator.device.type,
-            )
-            if started is None:
-                self._skip(delivery, message.job_id)
-            else:
-                self._run_job(delivery, *started)
-        finally:
-            self._logger.remove_keys([CORRELATION_ID, JOB_ID])
+            self._device.run()
+        except DeviceLostError as error:
+            log_event(self._logger, Event.DEVICE_LOST, f"The device is lost: {error}", warning=True)
+            self._fail(ExitCode.DEVICE_LOST, "its worker lost the device")
 
-    def _skip(self, delivery: Delivery, job_id: str) -> None:
-        job = self._store.get(job_id)
-        if job is None or job.status.is_final:
-            self._queue.delete(delivery)
-        else:
-            # Another worker has it. Should that one fall silent, this message is what brings the job back.
-            self._queue.hide(delivery, seconds=self._lease_seconds)
-        status = "gone" if job is None else job.status
-        log_event(self._logger, Event.JOB_SKIPPED, f"Nothing to do: the job is {status}", status=str(status))
+    def _fail(self, code: ExitCode, reason: str) -> None:
+        self._exit_code = code
+        self.stop(reason)
 
-    def _run_job(self, delivery: Delivery, job: Job, lease: Lease) -> None:
-        log_event(
-            self._logger,
-            Event.JOB_STARTED,
-            f"Started attempt {job.attempts}",
-            attempts=job.attempts,
-            device=job.device,
-            queue_wait_seconds=round(seconds_between(job.created_at, job.started_at or job.created_at), 3),
-        )
-        try:
-            self._finish(delivery, lease, job)
-        except Interrupted:
-            self._store.hand_back(lease)
-            self._queue.hide(delivery, seconds=0)
-            log_event(self._logger, Event.JOB_HANDED_BACK, "Handed the job back to the queue: told to stop")
-        except (ClientError, BotoCoreError) as error:
-            # Not the job's fault: it costs no attempt. If even this can't be written, the lease runs out by itself.
-            self._store.hand_back(lease)
-            self._queue.hide(delivery, seconds=RETRY_SECONDS)
-            log_event(self._logger, Event.JOB_HANDED_BACK, f"Handed the job back to the queue: {error}", warning=True)
-
-    def _finish(self, delivery: Delivery, lease: Lease, job: Job) -> None:
-        started = time.monotonic()
-        images: tuple[StoredImage, ...] = ()
-        error: JobError | None = None
-        if job.attempts > ATTEMPTS_MAX:
-            error = JobError(
-                code="worker_lost", message=f"{ATTEMPTS_MAX} workers in a row stopped without a word while on this job."
-            )
-        else:
-            with Heartbeat(self._store, self._queue, delivery, lease, self._lease_seconds, self._logger) as heartbeat:
-                try:
-                    images = self._make_images(job, heartbeat)
-                except (RuntimeError, ValueError) as cause:
-                    # The pipeline's own errors; running the same request again would end the same way.
-                    self._logger.exception("The pipeline failed", extra={"event": str(Event.JOB_FAILED)})
-                    error = JobError(code="generation_failed", message=f"The model could not make it: {cause}")
-        ended = self._store.fail(lease, error) if error else self._store.succeed(lease, images)
-        self._queue.delete(delivery)
-        log_event(
-            self._logger,
-            Event.JOB_FAILED if error else Event.JOB_SUCCEEDED,
-            error.message if error else f"Made {len(images)} picture{'s' if len(images) != 1 else ''}",
-            warning=error is not None,
-            run_seconds=round(time.monotonic() - started, 3),
-            total_seconds=round(seconds_between(ended.created_at, ended.finished_at or ended.created_at), 3),
-            images=len(images),
-            attempts=ended.attempts,
-            **({"error_code": error.code} if error else {}),
-        )
-
-    def _make_images(self, job: Job, heartbeat: Heartbeat) -> tuple[StoredImage, ...]:
-        total = total_steps(job.request)
-        made: list[StoredImage] = []
-        pictures = self._generator.generate(
-            job.request,
-            on_step=lambda step: heartbeat.progress(step, total),
-            should_stop=lambda: self._stopping.is_set() or heartbeat.is_lost,
-        )
-        for index, picture in enumerate(pictures):
-            buffer = io.BytesIO()
-            picture.save(buffer, "PNG")
-            body = buffer.getvalue()
-            # The same name at every attempt: a repeated job overwrites its own pictures with the same ones.
-            key = f"{job.job_id}/{index}.png"
-            self._s3.put_object(Bucket=self._images_bucket, Key=key, Body=body, ContentType="image/png")
-            made.append(
-                StoredImage(
-                    key=key,
-                    width=picture.width,
-                    height=picture.height,
-                    seed=job.request.image_seed(index),
-                    sha256=hashlib.sha256(body).hexdigest(),
-                    bytes=len(body),
+    def _watch(self) -> None:
+        """Until the worker has to stop; a device that hangs is a reason."""
+        while not self._stopping.wait(LOOK_SECONDS):
+            now = self._status.snapshot()
+            if now.is_stuck:
+                log_event(
+                    self._logger,
+                    Event.DEVICE_HUNG,
+                    f"No step for {now.silent_seconds:.0f} s: the device hangs",
+                    warning=True,
+                    step_budget_seconds=round(now.step_budget_seconds, 1),
                 )
+                self._fail(ExitCode.DEVICE_HUNG, "its worker's device hung")
+
+    def _end(self, device: threading.Thread, intake: threading.Thread) -> None:
+        """Hand back what is not made yet, at once; let what is made be stored; leave nothing behind."""
+        deadline = time.monotonic() + STOP_GRACE_SECONDS
+        self._hands.wake()
+        # What is worked on when the worker fails may be why it failed. What only waits is innocent.
+        counts_as_attempt = self._exit_code is not ExitCode.STOPPED
+        self._hand_back(Phase.RUNNING, counts_as_attempt=counts_as_attempt)
+        # It may be in the middle of receiving.
+        intake.join(timeout=HAND_BACK_SECONDS)
+        self._hand_back(Phase.WAITING)
+        if self._exit_code is ExitCode.STOPPED:
+            device.join(timeout=HAND_BACK_SECONDS)
+        self._hands.wait_for(lambda: not self._hands.all(), max(0.0, deadline - time.monotonic()))
+        self._hand_back(*Phase, counts_as_attempt=counts_as_attempt)
+        self._finished.set()
+
+    def _hand_back(self, *phases: Phase, counts_as_attempt: bool = False) -> None:
+        """On a thread, because the process has to end in time even if AWS does not answer: leases end by themselves."""
+        jobs = self._hands.all(*phases)
+        if jobs:
+            thread = threading.Thread(
+                target=self._endings.hand_back,
+                args=(jobs, self._reason),
+                kwargs={"counts_as_attempt": counts_as_attempt},
+                name="hand-back",
+                daemon=True,
             )
-        return tuple(made)
+            thread.start()
+            thread.join(timeout=HAND_BACK_SECONDS)
+
+
+def leave(code: int) -> None:
+    """End the process, whatever its threads are doing: one may hang in the device's driver for ever."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

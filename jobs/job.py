@@ -64,6 +64,11 @@ class Job(BaseModel):
     step: int | None = None
     total_steps: int | None = None
     device: str | None = None
+    # A small JPEG of the unfinished picture, in base64; None unless it was asked for. It lives in the record, not in
+    # the bucket: it then comes in the same write as the step that it shows, and goes with the job's end.
+    preview: str | None = None
+    # Somebody asked the worker that has the job to stop.
+    cancel_requested: bool = False
     images: tuple[StoredImage, ...] = ()
     error: JobError | None = None
     expires_at: int

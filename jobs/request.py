@@ -1,9 +1,10 @@
 """The request schema: what a client may ask for, its limits, and the complete form that is queued."""
 
 import secrets
+from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 PROMPT_CHARACTERS_MAX: Final = 2000
 SIZE_MIN_PX: Final = 64
@@ -16,6 +17,40 @@ GUIDANCE_DEFAULT: Final = 5.0
 GUIDANCE_MAX: Final = 30.0
 IMAGES_MAX: Final = 8
 SEED_MAX: Final = 2**32 - 1
+CLIP_SKIP_MAX: Final = 10
+# A latent consistency model was distilled from 50 steps, and its scheduler can take no more.
+LCM_STEPS_MAX: Final = 50
+
+
+class Scheduler(StrEnum):
+    """How noise is taken away, step by step. The values are the names that people know from other tools."""
+
+    EULER = "euler"
+    EULER_ANCESTRAL = "euler_a"
+    DPMPP_2M = "dpmpp_2m"
+    DPMPP_2M_KARRAS = "dpmpp_2m_karras"
+    UNIPC = "unipc"
+    DDIM = "ddim"
+    LCM = "lcm"
+
+
+class OutputFormat(StrEnum):
+    """The file format of the pictures. PNG loses nothing; the others are smaller."""
+
+    PNG = "png"
+    WEBP = "webp"
+    JPEG = "jpeg"
+
+    @property
+    def content_type(self) -> str:
+        """The media type."""
+        return f"image/{self.value}"
+
+    @property
+    def extension(self) -> str:
+        """What a file's name ends in, without the dot."""
+        return "jpg" if self is OutputFormat.JPEG else self.value
+
 
 Prompt = Annotated[str, Field(min_length=1, max_length=PROMPT_CHARACTERS_MAX, pattern=r"\S")]
 SizePx = Annotated[int, Field(ge=SIZE_MIN_PX, le=SIZE_MAX_PX, multiple_of=SIZE_STEP_PX, strict=True)]
@@ -39,6 +74,25 @@ class _Common(BaseModel):
         Field(ge=0, le=GUIDANCE_MAX, allow_inf_nan=False, description="How closely to follow the prompt; 1 is off."),
     ] = GUIDANCE_DEFAULT
     num_images: Annotated[int, Field(ge=1, le=IMAGES_MAX, strict=True, description="Pictures to make.")] = 1
+    scheduler: Annotated[Scheduler | None, Field(description="Sampling method. Default: the model's own.")] = None
+    clip_skip: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=CLIP_SKIP_MAX,
+            strict=True,
+            description="Last layers of the text encoders to leave out, beyond the one that SDXL leaves out itself.",
+        ),
+    ] = 0
+    output_format: Annotated[OutputFormat, Field(description="File format of the pictures.")] = OutputFormat.PNG
+    preview: Annotated[bool, Field(strict=True, description="Show a small picture of the progress.")] = False
+
+    @field_validator("scheduler")
+    @classmethod
+    def _takes_so_many_steps(cls, scheduler: Scheduler | None, others: ValidationInfo) -> Scheduler | None:
+        if scheduler is Scheduler.LCM and others.data.get("num_inference_steps", 0) > LCM_STEPS_MAX:
+            raise ValueError(f"lcm takes at most {LCM_STEPS_MAX} num_inference_steps")
+        return scheduler
 
 
 class Generation(_Common):
@@ -51,6 +105,14 @@ class Generation(_Common):
     def image_seed(self, index: int) -> int:
         """The seed of picture number `index`, counted from 0, so that any one of them can be asked for again alone."""
         return (self.seed + index) % (SEED_MAX + 1)
+
+    @property
+    def batch_key(self) -> tuple[object, ...]:
+        """Requests with the same key can be made in one call of the pipeline: only prompts and seeds may differ."""
+        return (
+            *(self.width, self.height, self.num_inference_steps),
+            *(self.guidance_scale, self.scheduler, self.clip_skip),
+        )
 
 
 class GenerationRequest(_Common):

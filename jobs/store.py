@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NUMBERS = frozenset({"attempts", "step", "total_steps", names.EXPIRES_AT})
 _NESTED = frozenset({"request", "images", "error"})
+# Stays on a job that has ended or been handed back, so that a write which is repeated knows itself again.
+_LEASE_TOKEN = "lease_token"  # noqa: S105 - an attribute's name
 
 
 class LostLeaseError(Exception):
@@ -87,18 +89,27 @@ class JobStore:
                 ":zero": {"N": "0"},
                 ":one": {"N": "1"},
             },
+            written=(Status.RUNNING, lease),
         )
         return (_from_item(changed), lease) if changed else None
 
-    def renew(self, lease: Lease, *, lease_seconds: float, step: int, total_steps: int) -> None:
-        """Keep a running job, and note its progress. Raises `LostLeaseError` if it is no longer this worker's."""
-        self._held(
+    def renew(
+        self, lease: Lease, *, lease_seconds: float, step: int, total_steps: int, preview: str | None = None
+    ) -> Job:
+        """Keep a running job, and note its progress. Returns it, with `cancel_requested` as it stands.
+
+        Raises `LostLeaseError` if it is no longer this worker's.
+        """
+        return self._held(
             lease,
-            "SET lease_expires_at = :expires, step = :step, total_steps = :total_steps",
+            Status.RUNNING,
+            "SET lease_expires_at = :expires, step = :step, total_steps = :total_steps"
+            + (", preview = :preview" if preview else ""),
             {
                 ":expires": {"N": str(time.time() + lease_seconds)},
                 ":step": {"N": str(step)},
                 ":total_steps": {"N": str(total_steps)},
+                **({":preview": {"S": preview}} if preview else {}),
             },
         )
 
@@ -111,26 +122,70 @@ class JobStore:
         """running → failed, with the cause. Raises `LostLeaseError`."""
         return self._end(lease, Status.FAILED, "error", error.model_dump_json())
 
-    def hand_back(self, lease: Lease) -> Job:
-        """running → queued, with the attempt given back: the worker was told to stop. Raises `LostLeaseError`."""
+    def hand_back(self, lease: Lease, *, counts_as_attempt: bool = False) -> Job:
+        """running → queued. The attempt is given back, unless the job may be what brought its worker down.
+
+        Raises `LostLeaseError`.
+        """
         return self._held(
             lease,
-            "SET #status = :queued ADD attempts :minus_one "
-            "REMOVE lease_token, lease_expires_at, started_at, step, total_steps, device",
-            {":queued": {"S": Status.QUEUED}, ":minus_one": {"N": "-1"}},
+            Status.QUEUED,
+            "SET #status = :queued ADD attempts :given_back "
+            "REMOVE lease_expires_at, started_at, step, total_steps, preview, device",
+            {":queued": {"S": Status.QUEUED}, ":given_back": {"N": "0" if counts_as_attempt else "-1"}},
         )
 
-    def _end(self, lease: Lease, status: Status, attribute: str, text: str) -> Job:
+    def cancel(self, job_id: str) -> Job | None:
+        """Cancel a job: at once while it is queued; a running one when its worker next renews its lease.
+
+        Returns the job as it stands then, ended already or not, or None if there is none.
+        """
+        job = None
+        # Twice: between one condition and the next, a worker may take the job or hand it back.
+        for _ in range(2):
+            changed = self._update(
+                job_id,
+                "SET #status = :canceled, finished_at = :now",
+                "#status = :queued",
+                {
+                    ":queued": {"S": Status.QUEUED},
+                    ":canceled": {"S": Status.CANCELED},
+                    ":now": {"S": timestamp()},
+                },
+            ) or self._update(
+                job_id,
+                "SET cancel_requested = :true",
+                "#status = :running",
+                {":running": {"S": Status.RUNNING}, ":true": {"BOOL": True}},
+            )
+            job = _from_item(changed) if changed else self.get(job_id)
+            if changed or job is None or job.status.is_final:
+                return job
+        return job
+
+    def end_canceled(self, lease: Lease) -> Job:
+        """running → canceled: the worker has stopped. Raises `LostLeaseError`."""
+        return self._end(lease, Status.CANCELED)
+
+    def _end(self, lease: Lease, status: Status, attribute: str | None = None, text: str = "") -> Job:
         return self._held(
             lease,
-            "SET #status = :status, finished_at = :now, #result = :text REMOVE lease_token, lease_expires_at",
-            {":status": {"S": status}, ":now": {"S": timestamp()}, ":text": {"S": text}},
+            status,
+            "SET #status = :status, finished_at = :now"
+            + (", #result = :text" if attribute else "")
+            + " REMOVE lease_expires_at, preview",
+            {":status": {"S": status}, ":now": {"S": timestamp()}, **({":text": {"S": text}} if attribute else {})},
             # `error` is a reserved word in DynamoDB's expressions, as `status` is.
-            {"#result": attribute},
+            {"#result": attribute} if attribute else None,
         )
 
     def _held(
-        self, lease: Lease, update: str, values: dict[str, Any], attribute_names: dict[str, str] | None = None
+        self,
+        lease: Lease,
+        becomes: Status,
+        update: str,
+        values: dict[str, Any],
+        attribute_names: dict[str, str] | None = None,
     ) -> Job:
         changed = self._update(
             lease.job_id,
@@ -138,6 +193,7 @@ class JobStore:
             "#status = :running AND lease_token = :token",
             {**values, ":running": {"S": Status.RUNNING}, ":token": {"S": lease.token}},
             attribute_names,
+            written=(becomes, lease),
         )
         if changed is None:
             raise LostLeaseError(f"job {lease.job_id} is no longer held by this worker")
@@ -150,7 +206,14 @@ class JobStore:
         condition: str,
         values: dict[str, Any],
         attribute_names: dict[str, str] | None = None,
+        *,
+        written: tuple[Status, Lease] | None = None,
     ) -> dict[str, Any] | None:
+        """The changed item, or None if the condition does not hold.
+
+        An answer that gets lost makes the SDK send a write again, and then its condition no longer holds because of
+        the first time. `written`, the status and lease that it leaves, tells that from a lost race.
+        """
         try:
             answer = self._dynamodb.update_item(
                 TableName=self._table,
@@ -160,12 +223,18 @@ class JobStore:
                 ExpressionAttributeNames={"#status": names.STATUS, **(attribute_names or {})},
                 ExpressionAttributeValues=values,
                 ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                return None
+                item: dict[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]
+                return item if written is not None and _is_written(item, *written) else None
             raise
         return dict(answer["Attributes"])
+
+
+def _is_written(item: dict[str, Any], status: Status, lease: Lease) -> bool:
+    return bool(item) and (item[names.STATUS]["S"], item.get(_LEASE_TOKEN, {}).get("S")) == (status, lease.token)
 
 
 def _key(job_id: str) -> dict[str, Any]:
@@ -175,7 +244,8 @@ def _key(job_id: str) -> dict[str, Any]:
 def _to_item(job: Job) -> dict[str, Any]:
     item: dict[str, Any] = {}
     for name, value in job:
-        if value is None or value == ():
+        # No flag is the same as a flag that is not set.
+        if value is None or value == () or value is False:
             continue
         if name in _NUMBERS:
             item[name] = {"N": str(value)}

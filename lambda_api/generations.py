@@ -36,10 +36,11 @@ class ImageView(BaseModel):
 
 
 class ProgressView(BaseModel):
-    """Denoising steps done so far."""
+    """Denoising steps done so far. `preview` is a small JPEG in base64, if the request asked for one."""
 
     step: int
     total_steps: int
+    preview: str | None
 
 
 class JobView(BaseModel):
@@ -126,7 +127,7 @@ class Generations:
     def _view(self, job: Job) -> JobView:
         progress = None
         if job.status is Status.RUNNING and job.step is not None and job.total_steps is not None:
-            progress = ProgressView(step=job.step, total_steps=job.total_steps)
+            progress = ProgressView(step=job.step, total_steps=job.total_steps, preview=job.preview)
         return JobView(
             id=job.job_id,
             progress=progress,

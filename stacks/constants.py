@@ -39,8 +39,6 @@ TASK_GPUS: Final = 1
 # What a g4dn.xlarge, the smallest host, can give to tasks: 4 vCPUs, and the 15,731 MiB that it registers with a margin.
 HOST_CPU_UNITS_MAX: Final = 4096
 HOST_MEMORY_MIB_MAX: Final = 15_360
-# Inside the 120 s between a spot notice and the reclaim.
-STOP_TIMEOUT_SECONDS: Final = 90
 
 GPU_AMI_PARAMETER: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id"
 ROOT_DEVICE_NAME: Final = "/dev/xvda"

@@ -90,7 +90,7 @@ def _container(chosen: TaskParameters, lines: logs.LogGroup) -> ecs.ContainerDef
         Essential=True,
         Privileged=False,
         ResourceRequirements=[ecs.ResourceRequirement(Type="GPU", Value=str(c.TASK_GPUS))],
-        StopTimeout=c.STOP_TIMEOUT_SECONDS,
+        StopTimeout=names.STOP_TIMEOUT_SECONDS,
         Environment=[ecs.Environment(Name=name, Value=value) for name, value in _environment(chosen).items()],
         MountPoints=[
             ecs.MountPoint(SourceVolume=c.CACHE_VOLUME_NAME, ContainerPath=c.CONTAINER_CACHE_DIRECTORY, ReadOnly=False)
@@ -121,6 +121,7 @@ def _environment(chosen: TaskParameters) -> dict[str, Any]:
         names.ENV_JOBS_TABLE: import_value(c.EXPORT_JOBS_TABLE),
         names.ENV_IMAGES_BUCKET: import_value(c.EXPORT_IMAGES_BUCKET),
         names.ENV_QUEUE_URL: import_value(c.EXPORT_GPU_QUEUE_URL),
+        names.ENV_DEAD_LETTER_QUEUE_URL: import_value(c.EXPORT_DEAD_LETTER_QUEUE_URL),
         names.ENV_MODEL: Ref(chosen.model),
         names.ENV_CACHE_DIRECTORY: c.CONTAINER_CACHE_DIRECTORY,
         # The libraries' own names for where they keep what is slow to get: hub downloads and compiled kernels.

@@ -35,6 +35,11 @@ class LogLines:
         self._lines: list[dict[str, Any]] = []
         self._changed = threading.Condition()
 
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        with self._changed:
+            return list(self._lines)
+
     def add(self, line: str) -> None:
         try:
             fields = json.loads(line)

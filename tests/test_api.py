@@ -71,4 +71,8 @@ def test_an_accepted_job_says_all_that_will_be_done(api: httpx.Client) -> None:
         "guidance_scale": 5.0,
         "num_images": 1,
         "seed": 3,
+        "scheduler": None,
+        "clip_skip": 0,
+        "output_format": "png",
+        "preview": False,
     }

@@ -1,0 +1,137 @@
+"""How a job leaves the worker's hands: succeeded, failed, canceled or handed back; each written once, by one thread."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from gpu_service.hands import Hands, Held, Phase
+from gpu_service.status import WorkerStatus
+from jobs import names
+from jobs.job import JobError, StoredImage, seconds_between
+from jobs.logs import Event, log_event
+from jobs.queue import Delivery, JobQueue, QueueError
+from jobs.store import JobStore, LostLeaseError
+
+# What AWS calls raise when AWS does not answer, or does not do what it was asked to.
+AWS_ERRORS: Final = (ClientError, BotoCoreError, QueueError)
+# A job that takes its worker down with it would otherwise take down every worker in turn.
+ATTEMPTS_MAX: Final = 3
+
+
+class Endings:
+    """Writes the ends of jobs, then takes their messages off the queue. Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        queue: JobQueue,
+        dead_letters: JobQueue | None,
+        hands: Hands,
+        status: WorkerStatus,
+        logger: Logger,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._dead_letters = dead_letters
+        self._hands = hands
+        self._status = status
+        self._logger = logger
+
+    def succeed(self, held: Held, images: tuple[StoredImage, ...]) -> None:
+        """Record the pictures. The message is left to `forget`. Raises `LostLeaseError` and AWS errors."""
+        held.phase = Phase.ENDING
+        ended = self._store.succeed(held.lease, images)
+        self._hands.release(held)
+        self._status.add(jobs_succeeded=1, images=len(images))
+        log_event(
+            self._logger,
+            Event.JOB_SUCCEEDED,
+            f"Made {len(images)} picture{'s' if len(images) != 1 else ''}",
+            **held.log_fields,
+            run_seconds=round(seconds_between(ended.started_at or ended.created_at, ended.finished_at or ""), 3),
+            total_seconds=round(seconds_between(ended.created_at, ended.finished_at or ""), 3),
+            images=len(images),
+            attempts=ended.attempts,
+        )
+
+    def fail(self, held: Held, error: JobError) -> None:
+        """Record why there are no pictures, and drop the message. Raises `LostLeaseError` and AWS errors."""
+        held.phase = Phase.ENDING
+        ended = self._store.fail(held.lease, error)
+        self._hands.release(held)
+        self._status.add(jobs_failed=1)
+        log_event(
+            self._logger,
+            Event.JOB_FAILED,
+            error.message,
+            warning=True,
+            **held.log_fields,
+            error_code=error.code,
+            total_seconds=round(seconds_between(ended.created_at, ended.finished_at or ""), 3),
+            attempts=ended.attempts,
+        )
+        self.forget([held])
+
+    def give_up(self, held: Held) -> None:
+        """Fail a job that workers kept getting lost on, and put its message where a person can look at it."""
+        if self._dead_letters is not None:
+            # First, because it is the one thing that a repetition can't make up for; twice does no harm.
+            self._dead_letters.send_body(held.delivery.body)
+        text = f"{ATTEMPTS_MAX} workers in a row stopped without a word, or lost their device, while on this job."
+        self.fail(held, JobError(code="worker_lost", message=text))
+
+    def cancel(self, held: Held) -> None:
+        """Record that the job was canceled, and drop the message."""
+        if not self._hands.release(held):
+            return
+        self._store.end_canceled(held.lease)
+        self._status.add(jobs_canceled=1)
+        log_event(self._logger, Event.JOB_CANCELED, "Canceled on request", **held.log_fields)
+        self.forget([held])
+
+    def hand_back(
+        self, jobs: Iterable[Held], reason: str, *, delay_seconds: int = 0, counts_as_attempt: bool = False
+    ) -> None:
+        """Give jobs to the next worker, in `delay_seconds`. What can't be written is left to its lease to give back."""
+        for held in jobs:
+            if not self._hands.release(held):
+                continue
+            try:
+                if held.delivery.receive_count >= names.MAX_RECEIVE_COUNT:
+                    # Once more on the queue and SQS would take the message away, and leave the job queued for ever.
+                    text = f"It was taken up {held.delivery.receive_count} times and never finished: {reason}."
+                    self.fail(held, JobError(code="never_finished", message=text))
+                    continue
+                self._store.hand_back(held.lease, counts_as_attempt=counts_as_attempt)
+                self._queue.hide([held.delivery], seconds=delay_seconds)
+            except LostLeaseError:
+                continue
+            except AWS_ERRORS as error:
+                text = f"Could not hand the job back; its lease will: {error}"
+                log_event(self._logger, Event.AWS_UNREACHABLE, text, warning=True, **held.log_fields)
+                continue
+            self._status.add(jobs_handed_back=1)
+            text = f"Handed the job back to the queue: {reason}"
+            log_event(self._logger, Event.JOB_HANDED_BACK, text, **held.log_fields)
+
+    def lose(self, held: Held) -> None:
+        """The lease went to someone else, who will end the job and delete its message."""
+        if self._hands.release(held):
+            log_event(self._logger, Event.JOB_LOST, "Another worker has the job now", warning=True, **held.log_fields)
+
+    def forget(self, jobs: Iterable[Held]) -> None:
+        """Take the messages of ended jobs off the queue. One that stays comes back, and is dropped then."""
+        try:
+            self._queue.delete([held.delivery for held in jobs])
+        except AWS_ERRORS as error:
+            log_event(self._logger, Event.AWS_UNREACHABLE, f"Could not delete messages: {error}", warning=True)
+
+    def refuse(self, delivery: Delivery) -> None:
+        """Move a message that is no job to the dead letters; without any, SQS does it in the end."""
+        log_event(self._logger, Event.MESSAGE_REFUSED, "A message on the queue is not a job", warning=True)
+        if self._dead_letters is not None:
+            self._dead_letters.send_body(delivery.body)
+            self._queue.delete([delivery])

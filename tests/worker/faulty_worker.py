@@ -1,0 +1,30 @@
+"""A worker that does what a prompt says: dies of “poison”, hangs on “hang”, and can't digest “faulty”."""
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+# Sets what has to be set before PyTorch comes in.
+from gpu_service.__main__ import main
+
+from diffusers import StableDiffusionXLPipeline  # isort: skip
+
+pipeline_class: Any = StableDiffusionXLPipeline
+encode_prompt = pipeline_class.encode_prompt
+
+
+def encode(self: Any, prompt: list[str], *arguments: Any, **options: Any) -> Any:
+    words = " ".join(prompt).split()
+    if "poison" in words:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "hang" in words:
+        time.sleep(3600)
+    if "faulty" in words:
+        raise RuntimeError("this prompt is faulty")
+    return encode_prompt(self, prompt, *arguments, **options)
+
+
+pipeline_class.encode_prompt = encode
+sys.exit(main())

@@ -1,0 +1,71 @@
+"""Canceled, faulty, poisonous and hanging jobs, beside others that are none of it."""
+
+from gpu_service.worker import ExitCode
+from jobs import names
+from jobs.job import Status
+from tests.worker.backend import LONG, Backend
+from tests.worker.proxy import Proxy
+
+FAULTY_WORKER = "tests.worker.faulty_worker"
+
+
+def test_a_canceled_job_ends_without_pictures_and_its_neighbour_with_them(backend: Backend, proxy: Proxy) -> None:
+    queued, running, neighbour = (backend.submit(**LONG, seed=seed) for seed in range(3))
+    assert backend.store.cancel(queued).status is Status.CANCELED  # type: ignore[union-attr]
+    worker = backend.start_worker(proxy.url)
+    line = worker.log.wait_for(event="job_started", job_id=running, timeout_seconds=60)
+    assert line["batch_jobs"] == 2
+    canceled = backend.store.cancel(running)
+    assert canceled is not None
+    assert (canceled.status, canceled.cancel_requested) == (Status.RUNNING, True)
+
+    backend.check_ended_without_pictures(running, Status.CANCELED)
+    assert backend.job(neighbour).status is Status.RUNNING
+    backend.check_succeeded(neighbour)
+    backend.check_ended_without_pictures(queued, Status.CANCELED)
+    backend.check_no_message_left()
+
+
+def test_one_bad_job_in_a_batch_does_not_fail_its_neighbours(backend: Backend, proxy: Proxy) -> None:
+    neighbours = [backend.submit(seed=1), backend.submit(seed=2)]
+    faulty = backend.submit(prompt="a faulty heart")
+    neighbours.append(backend.submit(seed=3))
+    worker = backend.start_worker(proxy.url, module=FAULTY_WORKER)
+    assert worker.log.wait_for(event="job_started", job_id=faulty, timeout_seconds=60)["batch_jobs"] == 4
+    job = backend.check_ended_without_pictures(faulty, Status.FAILED)
+    assert job.error is not None
+    assert "this prompt is faulty" in job.error.message
+    for job_id in neighbours:
+        assert backend.check_succeeded(job_id).attempts == 1
+    backend.check_no_message_left()
+
+
+def test_a_job_that_kills_workers_fails_after_three_and_takes_no_other_with_it(backend: Backend, proxy: Proxy) -> None:
+    neighbours = [backend.submit(seed=seed) for seed in range(2)]
+    poison = backend.submit(prompt="a poison heart")
+    neighbours += [backend.submit(seed=seed) for seed in range(2, 6)]
+    for _ in range(3):
+        assert backend.start_worker(proxy.url, module=FAULTY_WORKER).wait(90) < 0
+    backend.start_worker(proxy.url, module=FAULTY_WORKER)
+    job = backend.check_ended_without_pictures(poison, Status.FAILED)
+    assert job.error is not None
+    assert job.error.code == "worker_lost"
+    assert backend.dead_letters() == [poison]
+    for job_id in neighbours:
+        assert backend.check_succeeded(job_id).attempts <= 2
+    backend.check_no_message_left()
+
+
+def test_a_device_that_hangs_is_left_and_its_job_handed_back(backend: Backend, proxy: Proxy) -> None:
+    environment = {names.ENV_STEP_BUDGET_SECONDS: "1"}
+    worker = backend.start_worker(proxy.url, module=FAULTY_WORKER, environment=environment).wait_ready()
+    job_id = backend.submit(prompt="a hang heart")
+    assert worker.wait() == ExitCode.DEVICE_HUNG
+    job = backend.job(job_id)
+    # It counts: that the device hung may be the job's doing.
+    assert (job.status, job.attempts) == (Status.QUEUED, 1)
+
+    # A worker whose device does not hang on it.
+    backend.start_worker(proxy.url)
+    assert backend.check_succeeded(job_id).attempts == 2
+    backend.check_no_message_left()
