@@ -145,6 +145,7 @@ CONTRACTS: Final = {
                     "sqs:DeleteMessage",
                     "sqs:GetQueueAttributes",
                     "sqs:ReceiveMessage",
+                    "sqs:SendMessage",
                 }
             ),
         },
