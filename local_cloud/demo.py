@@ -65,13 +65,15 @@ def run(cloud: LocalCloud, console: Console, started: float) -> None:
             for prompt in PROMPTS
         ]
         console.print(f"asked {cloud.url} for {len(PROMPTS)} prompts, {PICTURES_EACH} pictures each")
-        rows = []
+        rows: list[tuple[str, list[Image.Image]]] = []
         ended: list[dict[str, Any]] = []
         for prompt, job in zip(PROMPTS, accepted, strict=True):
             ended.append(client.wait(job))
             if ended[-1]["status"] != "succeeded":
                 raise ClientError(f"“{prompt}” {ended[-1]['status']}: {ended[-1]['error']}")
-            pictures = [Image.open(io.BytesIO(_fetch(image["url"]))) for image in ended[-1]["images"]]
+            pictures: list[Image.Image] = [
+                Image.open(io.BytesIO(_fetch(image["url"]))) for image in ended[-1]["images"]
+            ]
             rows.append((prompt, pictures))
             console.print(f"{time.monotonic() - started:5.1f} s  “{prompt}”")
     first = ended[0]
