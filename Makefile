@@ -36,12 +36,13 @@ up: setup  ## keep the laptop cloud running with a live log; KEEP=1 goes on wher
 templates: setup-all  ## render stacks/ into templates/
 	@$(RUN) build_templates.py
 
-lint: setup-all  ## ruff, mypy, cfn-lint, and whether templates/ is what stacks/ renders
+lint: setup-all  ## ruff, mypy, cfn-lint, hadolint, and whether templates/ is what stacks/ renders
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 	$(RUN) build_templates.py --check
 	$(BIN)/cfn-lint templates/*.yaml
+	$(BIN)/hadolint gpu_service/Dockerfile
 
 test: setup-all  ## all tests, against the emulator and the real pipeline
 	$(BIN)/pytest
