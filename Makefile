@@ -64,6 +64,7 @@ lint: setup-all .venv-checkov/installed  ## ruff, mypy, and every gate that a te
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 	$(RUN) -m stacks.lint
+	$(BIN)/hadolint gpu_service/Dockerfile
 
 mutants: setup-all .venv-checkov/installed  ## prove that the gates catch what is wrong: single faults, each caught by at least one
 	$(RUN) -m stacks.mutants

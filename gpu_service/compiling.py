@@ -153,7 +153,8 @@ class Compiler:
             self._wanted.put(size)
 
     def _work(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
         is_prepared = False
         while (size := self._wanted.get()) is not None and len(self._warm) < SIZES_MAX:
             started = time.monotonic()
