@@ -1,5 +1,6 @@
 """The model, loaded on the device there is."""
 
+import os
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -35,7 +36,7 @@ class Engine:
 
     def batch_limit(self, width: int, height: int) -> int:
         """Pictures of `width` x `height` pixels that are denoised together."""
-        return BATCH_IMAGES_MAX
+        return int(os.environ.get("GAMEFORGE_BATCH_LIMIT", BATCH_IMAGES_MAX))
 
     def run(self, work: Callable[[Any], T]) -> T:
         """Call `work` with the pipeline, and return what it returns."""

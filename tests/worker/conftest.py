@@ -27,7 +27,7 @@ def emulated_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_until(lambda: answers(f"{url}/_ministack/ready"), 60, lambda: "the emulator does not answer")
+        wait_until(lambda: answers(f"{url}/_ministack/ready"), 240, lambda: "the emulator does not answer")
         yield Backend(Deployment(environment, directory, lambda text: None), port)
     finally:
         process.terminate()
