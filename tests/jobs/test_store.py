@@ -108,3 +108,63 @@ def test_a_job_that_could_not_be_queued_is_withdrawn(store: JobStore) -> None:
     job = new_job(store)
     store.withdraw(job.job_id)
     assert store.get(job.job_id) is None
+
+
+def test_a_queued_job_is_canceled_at_once_and_never_started(store: JobStore) -> None:
+    job = new_job(store)
+    canceled = store.cancel(job.job_id)
+    assert canceled is not None
+    assert canceled.status is Status.CANCELED
+    assert canceled.finished_at is not None
+    assert store.start(job.job_id, lease_seconds=60, queued_at=timestamp(), device="cpu") is None
+    assert store.cancel("nothing") is None
+
+
+def test_a_running_job_is_canceled_by_its_worker_which_learns_of_it_when_it_renews(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    assert not store.renew(lease, lease_seconds=60, step=1, total_steps=2).cancel_requested
+    asked = store.cancel(job.job_id)
+    assert asked is not None
+    assert (asked.status, asked.cancel_requested) == (Status.RUNNING, True)
+    assert store.renew(lease, lease_seconds=60, step=2, total_steps=2).cancel_requested
+    assert store.end_canceled(lease).status is Status.CANCELED
+
+
+def test_an_ended_job_can_no_longer_be_canceled(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    store.succeed(lease, (IMAGE,))
+    unchanged = store.cancel(job.job_id)
+    assert unchanged is not None
+    assert (unchanged.status, unchanged.cancel_requested) == (Status.SUCCEEDED, False)
+
+
+def test_a_canceled_job_that_was_handed_back_still_knows_it(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    store.cancel(job.job_id)
+    store.hand_back(lease)
+    assert start(store, job)[0].cancel_requested
+
+
+def test_a_preview_shows_while_the_job_runs_and_goes_with_its_end(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    assert store.renew(lease, lease_seconds=60, step=1, total_steps=3, preview="AAAA").preview == "AAAA"
+    assert store.renew(lease, lease_seconds=60, step=2, total_steps=3).preview == "AAAA"
+    assert store.succeed(lease, (IMAGE,)).preview is None
+
+
+def test_a_write_that_is_repeated_because_its_answer_got_lost_is_no_lost_lease(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    assert store.hand_back(lease).attempts == store.hand_back(lease).attempts == 0
+    _, lease = start(store, job)
+    assert store.succeed(lease, (IMAGE,)) == store.succeed(lease, (IMAGE,))
+
+
+def test_an_attempt_that_counts_is_not_given_back(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    assert store.hand_back(lease, counts_as_attempt=True).attempts == 1
