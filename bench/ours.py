@@ -20,7 +20,7 @@ from jobs.logs import Event
 from jobs.queue import JobMessage
 from jobs.request import GenerationRequest
 from jobs.store import JobStore
-from local_cloud.deployment import Deployment, aws_environment
+from local_cloud.deployment import Deployment, emulated_aws
 from tiny_sdxl import CHECKPOINT_DIR
 
 TIMEOUT_SECONDS: Final = 600.0
@@ -33,7 +33,8 @@ class EmulatedAws:
     def __init__(self, directory: Path, port: int, api_port: int) -> None:
         """Start it, and deploy."""
         self.url = f"http://127.0.0.1:{port}"
-        self.environment = aws_environment(self.url)
+        caller = emulated_aws(self.url)
+        self.environment = caller.environment
         command = [sys.executable, "-m", "local_cloud.emulator", "--state", str(directory)]
         # Its output is a file: a pipe that nobody reads would fill up and stop it.
         with (directory / "emulator.log").open("w") as output:
@@ -45,7 +46,7 @@ class EmulatedAws:
             if time.monotonic() > deadline:
                 raise TimeoutError("the emulator does not answer")
             time.sleep(0.1)
-        aws = Deployment(self.environment, directory, lambda text: None)
+        aws = Deployment(caller, directory, lambda text: None)
         self.outputs = aws.foundation()
         self.sqs: Any = aws.client("sqs")
         self.store = JobStore(aws.client("dynamodb"), self.outputs["JobsTableName"])

@@ -29,7 +29,10 @@ def install() -> Path:
     python = ENVIRONMENT / "bin" / "python"
     stamp = ENVIRONMENT / "requirements.txt"
     if not stamp.exists() or stamp.read_text() != REQUIREMENTS.read_text():
-        commands = ([sys.executable, "-m", "venv", ENVIRONMENT], [python, "-m", "pip", "install", "-r", REQUIREMENTS])
+        commands: tuple[list[str | Path], ...] = (
+            [sys.executable, "-m", "venv", ENVIRONMENT],
+            [python, "-m", "pip", "install", "--quiet", "-r", REQUIREMENTS],
+        )
         for command in commands:
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own commands
             if done.returncode != 0:

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tiny_sdxl.pipeline import Case
 from tiny_sdxl.sprites import COLOURS, THINGS
 
-_CELL_PIXELS = 96
+_CELL_PIXELS = 84
 _GAP_PIXELS = 6
 _LABEL_PIXELS = 104
 _HEAD_PIXELS = 64

@@ -22,7 +22,8 @@ from tiny_sdxl.progress import Progress
 README_SHEET = CHECKPOINT_DIR.parent / "contact-sheet.png"
 _STEPS = 20
 _GUIDANCE = 5.0
-# Guidance 1 is off. It must lose at least this much of "colour and thing right", or guidance does nothing.
+# Guidance 1 is off. It must lose at least this much of "colour and thing right": of 256 pictures that is
+# six, which chance alone brings about in 3 % of evaluations.
 _MINIMUM_GAIN = 0.02
 
 
@@ -145,8 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"\ncontact sheet: {options.sheet}")
     if options.readme_sheet:
         first_seeds = [index for index in range(len(cases)) if index % options.seeds == 0]
-        large = measured[1][1]
-        sheet = labelled_sheet([cases[index] for index in first_seeds], [large[index] for index in first_seeds])
+        pictures = measured[0][1]
+        sheet = labelled_sheet([cases[index] for index in first_seeds], [pictures[index] for index in first_seeds])
         sheet.save(README_SHEET, optimize=True)
         print(f"README sheet: {README_SHEET}")
     figures = {

@@ -15,6 +15,7 @@ from tiny_sdxl.sprites import COLOURS, HUES_DEGREES, THINGS
 
 JUDGE_PATH = Path(__file__).resolve().parent / "judge.safetensors"
 _PIXELS = 64
+_VIEWS = 5
 # Backgrounds, ink, wood and steel are duller or darker than this, whatever their hue.
 _MINIMUM_SATURATION = 0.42
 _MINIMUM_VALUE = 0.45
@@ -46,11 +47,16 @@ def build_classifier() -> nn.Sequential:
 
 
 def judge_tensor(image: Image.Image) -> Tensor:
-    """The classifier's input, 1 × 3 × 64 × 64; a picture that is not square is cut in the middle."""
+    """The classifier's input, views × 3 × 64 × 64: one view of a square picture, else five along the longer side."""
     side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.convert("RGB").resize((_PIXELS, _PIXELS), Image.Resampling.BOX, (left, top, left + side, top + side))
-    return torch.from_numpy(np.asarray(square).copy()).permute(2, 0, 1).float()[None] / 127.5 - 1
+    picture, views = image.convert("RGB"), 1 if image.width == image.height else _VIEWS
+    squares = []
+    for view in range(views):
+        place = view / (views - 1) if views > 1 else 0.0
+        left, top = (image.width - side) * place, (image.height - side) * place
+        box = (left, top, left + side, top + side)
+        squares.append(np.asarray(picture.resize((_PIXELS, _PIXELS), Image.Resampling.BOX, box)))
+    return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 @cache
@@ -77,7 +83,8 @@ def judge(image: Image.Image) -> Verdict:
     when the classifier's weights are missing.
     """
     with torch.inference_mode():
-        probabilities = _classifier()(judge_tensor(image))[0].softmax(0)
+        # Of several views the surest counts: the others cut the thing.
+        probabilities = _classifier()(judge_tensor(image)).softmax(1).amax(0)
     thing = int(probabilities.argmax())
     votes = _colour_votes(image)
     total = float(votes.sum())

@@ -102,6 +102,8 @@ def main(arguments: list[str] | None = None) -> None:
     if options.fresh and work.exists():
         shutil.rmtree(work)
     work.mkdir(parents=True, exist_ok=True)
+    # What needs more than one core starts processes of its own; waiting threads would only spin.
+    torch.set_num_threads(1)
     started_at = time.monotonic()
     phases = _phases(work, options.processes, options.steps)
     for number, (name, result, run) in enumerate(phases, 1):

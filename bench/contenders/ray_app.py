@@ -44,5 +44,6 @@ class Pictures:
 if __name__ == "__main__":
     ray.init(num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": PORT})
-    serve.run(Pictures.bind(), name="pictures", route_prefix="/predict")
+    application: Any = Pictures
+    serve.run(application.bind(), name="pictures", route_prefix="/predict")
     signal.pause()

@@ -1,6 +1,7 @@
 """The job table: every change is conditional, so duplicates and lost races change nothing."""
 
 import time
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
@@ -62,12 +63,13 @@ def test_a_silent_workers_job_goes_to_the_next_and_the_first_can_no_longer_end_i
     _, silent = start(store, job, lease_seconds=-1)
     taken, lease = start(store, job)
     assert taken.attempts == 2
-    for late in (
+    too_late: tuple[Callable[[], Job], ...] = (
         lambda: store.succeed(silent, (IMAGE,)),
         lambda: store.fail(silent, JobError(code="c", message="m")),
         lambda: store.hand_back(silent),
         lambda: store.renew(silent, lease_seconds=60, step=1, total_steps=2),
-    ):
+    )
+    for late in too_late:
         with pytest.raises(LostLeaseError):
             late()
     assert store.succeed(lease, (IMAGE,)).images == (IMAGE,)

@@ -14,7 +14,7 @@ def test_the_judge_is_right_on_fresh_sprites() -> None:
     assert thing >= 0.97
 
 
-@pytest.mark.parametrize("size", [(64, 64), (128, 128), (256, 256), (96, 64), (64, 96)])
+@pytest.mark.parametrize("size", [(64, 64), (128, 128), (256, 256), (192, 128), (64, 96)])
 def test_the_judge_reads_pictures_of_any_size(size: tuple[int, int]) -> None:
     pairs = list(zip(COLOURS, THINGS, strict=True))
     for seed, (colour, thing) in enumerate(pairs):

@@ -15,7 +15,6 @@ from typing import Any
 from uuid import uuid4
 
 from PIL import Image
-from tiny_sdxl import CHECKPOINT_DIR
 
 from jobs import names
 from jobs.job import Job, Status, timestamp
@@ -25,6 +24,7 @@ from jobs.request import GenerationRequest
 from jobs.store import JobStore
 from local_cloud.deployment import DEFAULT_SIZE_PX, Deployment
 from tests.conftest import LogLines
+from tiny_sdxl import CHECKPOINT_DIR
 
 # As short as settings allow: what a killed worker held comes back after it.
 LEASE_SECONDS = 3
@@ -92,7 +92,7 @@ class Backend:
             [sys.executable, "-m", module],
             env={
                 **os.environ,
-                **self._aws.environment,
+                **self._aws.aws.environment,
                 "AWS_ENDPOINT_URL": endpoint,
                 "PYTHONUNBUFFERED": "1",
                 # Several run at a time on small machines.
