@@ -18,7 +18,7 @@ SOURCES := bootstrap.py build_lambda.py build_templates.py gameforge gpu_service
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test test-worker train-tiny eval-tiny bench-pipeline image-check lock clean
+.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test test-worker bench-worker train-tiny eval-tiny bench-pipeline image-check lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ test: setup-all  ## all tests, against the emulator and the real pipeline
 
 test-worker: setup-all  ## the worker's endurance: killed at every phase, stopped, starved of AWS (about 10 minutes)
 	$(BIN)/pytest tests/worker -m "endurance or not endurance"
+
+bench-worker: setup-all  ## the worker against the bare pipeline, LitServe and Ray Serve (about 5 minutes)
+	$(RUN) -m bench.worker
 
 train-tiny: setup-all  ## train the small SDXL again, into build/tiny_sdxl (about an hour on two cores; goes on where it was stopped)
 	$(RUN) -m tiny_sdxl.train
