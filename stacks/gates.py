@@ -79,13 +79,14 @@ def check_validate(texts: Texts) -> list[Fault]:
 
 def check_cfn_lint(texts: Texts) -> list[Fault]:
     """AWS's cfn-lint, errors and warnings."""
-    from cfnlint.api import lint  # type: ignore[import-untyped]
+    from cfnlint.decode.decode import decode_str  # type: ignore[import-untyped]
 
-    return [
-        Fault(name, match.rule.id, match.message)
-        for name, text in texts.items()
-        for match in lint(text, rules=_cfn_lint_rules(), regions=[_REGION])
-    ]
+    faults = []
+    for name, text in texts.items():
+        template, unreadable = decode_str(text)
+        matches = unreadable or _cfn_lint_runner().validate_template(template)
+        faults += [Fault(name, match.rule.id, match.message) for match in matches]
+    return faults
 
 
 def check_checkov(texts: Texts) -> list[Fault]:
@@ -128,11 +129,12 @@ def _validate_engine() -> Any:
 
 
 @cache
-def _cfn_lint_rules() -> Any:
+def _cfn_lint_runner() -> Any:
+    """One for all templates: half of a run would be reading its rules."""
     from cfnlint.config import ConfigMixIn  # type: ignore[import-untyped]
     from cfnlint.runner import Runner  # type: ignore[import-untyped]
 
-    return Runner(ConfigMixIn(regions=[_REGION])).rules
+    return Runner(ConfigMixIn(regions=[_REGION]))
 
 
 def _run_checkov(texts: Texts) -> list[Fault]:

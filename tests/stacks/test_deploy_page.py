@@ -58,4 +58,6 @@ def test_names_are_those_of_the_stacks(name: str, templates: Templates) -> None:
 
 
 def test_the_quota_comes_first() -> None:
-    assert PAGE.index("L-DB2E81BA") < PAGE.index("cloudformation deploy")
+    requests = [number for number, command in enumerate(COMMANDS) if "request-service-quota-increase" in command]
+    assert requests
+    assert requests[0] < COMMANDS.index(DEPLOYMENTS[0])
