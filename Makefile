@@ -18,7 +18,7 @@ SOURCES := bench bootstrap.py build_lambda.py build_templates.py gameforge gpu_s
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test test-worker bench-worker train-tiny eval-tiny lock clean
+.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test test-worker train-tiny eval-tiny bench-pipeline bench-worker image-check lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,10 +59,11 @@ templates: setup-all  ## render stacks/ into templates/
 	@$(PYTHON) -m venv --clear .venv-checkov && .venv-checkov/bin/pip install --quiet --disable-pip-version-check -r requirements-checkov.lock
 	@touch $@
 
-lint: setup-all .venv-checkov/installed  ## ruff, mypy, and every gate that a template has to pass
+lint: setup-all .venv-checkov/installed  ## ruff, mypy, hadolint, and every gate that a template has to pass
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
+	$(BIN)/hadolint gpu_service/Dockerfile
 	$(RUN) -m stacks.lint
 
 mutants: setup-all .venv-checkov/installed  ## prove that the gates catch what is wrong: single faults, each caught by at least one
@@ -82,6 +83,12 @@ train-tiny: setup-all  ## train the small SDXL again, into build/tiny_sdxl (abou
 
 eval-tiny: setup-all  ## accuracy table and contact sheet of the small SDXL
 	$(RUN) -m tiny_sdxl.evaluate
+
+bench-pipeline: setup-all  ## plain diffusers against the worker's plan on this device (ROUNDS)
+	@$(RUN) -m bench.pipeline $(if $(ROUNDS),--rounds $(ROUNDS))
+
+image-check:  ## build the CPU image without Docker and draw a picture in it; needs root, buildah, debootstrap (TORCH_INDEX or WHEELS)
+	@TORCH_INDEX="$(TORCH_INDEX)" WHEELS="$(WHEELS)" gpu_service/image_check.sh
 
 lock: setup-all  ## pin what is installed now into requirements.lock
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v ' @ ' > requirements.lock

@@ -8,6 +8,8 @@ from types import FrameType
 
 # Before PyTorch starts its threads: busy-waiting ones slow each other down tenfold on a shared machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Hints that libraries print as they are imported: the worker's output is one JSON line an event.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from gpu_service.settings import SettingsError, WorkerSettings
 from gpu_service.status import WorkerStatus
@@ -28,12 +30,24 @@ def main() -> int:
     import boto3
     from botocore.config import Config
 
-    from gpu_service.engine import Engine
+    from gpu_service.model_facts import ModelError
+    from gpu_service.plan_wishes import PlanError
+    from gpu_service.starting import start_engine
+    from gpu_service.watching import Watching
     from gpu_service.worker import Worker, leave
     from jobs.store import JobStore
 
-    engine = Engine(settings.model)
     status = WorkerStatus(step_budget_seconds=settings.step_budget_seconds)
+    watching = Watching(
+        status, project=settings.project, port=settings.health_port, host=settings.health_host, logger=logger
+    )
+    try:
+        begun = start_engine(settings.model, settings.cache_directory.expanduser(), os.environ, logger)
+    except (ModelError, PlanError) as error:
+        log_event(logger, Event.WORKER_STOPPED, f"Can't start: {error}", warning=True)
+        return 2
+    engine = begun.engine
+    watching.loaded(begun)
     retries = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30)
     worker = Worker(
         settings=settings,
@@ -58,6 +72,7 @@ def main() -> int:
         ready_seconds=round(time.monotonic() - started, 2),
     )
     code = worker.run()
+    watching.close()
     log_event(logger, Event.WORKER_STOPPED, f"Stopped with exit code {code}", exit_code=int(code))
     leave(code)
     return code

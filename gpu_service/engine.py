@@ -1,43 +1,122 @@
-"""The model, loaded on the device there is."""
+"""The engine: a pipeline on the present rung of the out-of-memory ladder, and the moves down when memory runs out."""
 
-import os
+import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import torch
-import transformers
-from diffusers import StableDiffusionXLPipeline
-from diffusers.utils import logging as diffusers_logging
+from aws_lambda_powertools import Logger
+
+from gpu_service.compiling import Compiler
+from gpu_service.errors import DeviceLostError, OutOfMemoryError
+from gpu_service.loading import free_memory, move_down
+from gpu_service.plan import Compile, Plan
+from jobs.logs import Event, log_event
 
 T = TypeVar("T")
-# Pictures denoised together. Small enough for a 16 GB GPU at 1024 x 1024.
-BATCH_IMAGES_MAX: Final = 4
+CUDA: Final = torch.device("cuda")
+# What the CPU's allocator, cuBLAS and the CUDA runtime say, which do not raise a type of their own.
+_OUT_OF_MEMORY: Final = ("can't allocate memory", "out of memory", "status_alloc_failed")
+# After one of these every later call in the process fails.
+_POISONED: Final = (
+    "cuda error",
+    "cublas error",
+    "cublas_status_execution_failed",
+    "cudnn_status_execution_failed",
+    "cudnn_status_internal_error",
+    "device-side assert",
+    "illegal memory access",
+    "uncorrectable ecc",
+    "unspecified launch failure",
+    "xid",
+)
 
 
 class Engine:
-    """A loaded pipeline, used by one thread."""
+    """Runs work on a loaded pipeline, one piece at a time."""
 
-    def __init__(self, model: str) -> None:
-        """Load `model`, a diffusers directory or a hub id. Half precision on a GPU, full on a CPU."""
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.rung = "resident"
-        # The worker's output is one JSON line an event; progress bars and hints of libraries are not for its readers.
-        for library in (diffusers_logging, transformers.utils.logging):
-            library.set_verbosity_error()
-            library.disable_progress_bar()
-        pipeline_class: Any = StableDiffusionXLPipeline
-        self._pipeline = pipeline_class.from_pretrained(
-            model,
-            dtype=torch.float16 if self.device == "cuda" else torch.float32,
-            use_safetensors=True,
-            add_watermarker=False,
-        ).to(self.device)
-        self._pipeline.set_progress_bar_config(disable=True)
+    def __init__(
+        self, pipeline: Any, plan: Plan, *, logger: Logger, compiler: Compiler | None = None, gpu: torch.device = CUDA
+    ) -> None:
+        """Take over `pipeline`, which is loaded by `plan`. `gpu` is the device that the plan calls cuda."""
+        self.plan = plan
+        # Moves down the ladder since the process started.
+        self.out_of_memory_count = 0
+        self._pipeline = pipeline
+        self.compiler = compiler
+        self._gpu = gpu
+        self._logger = logger
+        self._busy = threading.Lock()
+
+    @property
+    def device(self) -> str:
+        """`cuda` or `cpu`."""
+        return str(self.plan.device)
+
+    @property
+    def rung(self) -> str:
+        """The present step of the ladder."""
+        return str(self.plan.rung)
 
     def batch_limit(self, width: int, height: int) -> int:
-        """Pictures of `width` x `height` pixels that are denoised together."""
-        return int(os.environ.get("GAMEFORGE_BATCH_LIMIT", BATCH_IMAGES_MAX))
+        """Pictures of `width` x `height` pixels to denoise together on the present rung."""
+        return self.plan.batch_limit(width, height)
 
     def run(self, work: Callable[[Any], T]) -> T:
-        """Call `work` with the pipeline, and return what it returns."""
-        return work(self._pipeline)
+        """Call `work` with the pipeline, again on the next rung each time that memory runs out; return its result.
+
+        Raises `OutOfMemoryError` where memory runs out on the lowest rung, and `DeviceLostError` where the device fails
+        for good; what else `work` raises passes through.
+        """
+        with self._busy:
+            while True:
+                if self.compiler is not None:
+                    self.compiler.begin_job()
+                try:
+                    return work(self._pipeline)
+                except Exception as error:
+                    if is_device_lost(error):
+                        raise DeviceLostError(f"the device fails every call from now on: {error}") from error
+                    if not is_out_of_memory(error):
+                        raise
+                    cause = str(error) or type(error).__name__
+                # Outside of `except`, where the error's frames no longer keep the tensors alive that have to go.
+                self._move_down(cause)
+
+    def _move_down(self, cause: str) -> None:
+        plan = self.plan.lower()
+        if plan is None:
+            raise OutOfMemoryError(f"memory ran out on the last rung, {self.rung}: {cause}")
+        self.out_of_memory_count += 1
+        log_event(
+            self._logger,
+            Event.RUNG_LOWERED,
+            f"Out of memory on rung {self.rung}; going on with {plan.rung}",
+            warning=True,
+            rung=str(plan.rung),
+            rung_before=self.rung,
+            out_of_memory_count=self.out_of_memory_count,
+            cause=cause,
+        )
+        if plan.compile is Compile.OFF and self.compiler is not None:
+            self.compiler.close()
+            self.compiler = None
+        free_memory(self._gpu)
+        move_down(self._pipeline, self.plan, plan, gpu=self._gpu)
+        self.plan = plan
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there would have been no error with more memory."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether a CUDA error has left the process unable to use the device."""
+    if not isinstance(error, RuntimeError) or is_out_of_memory(error):
+        return False
+    text = str(error).lower()
+    return any(sign in text for sign in _POISONED)

@@ -2,11 +2,16 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gpu_service.health import ENV_HEALTH_HOST, ENV_HEALTH_PORT, HOST_DEFAULT
 from gpu_service.status import STEP_BUDGET_SECONDS_DEFAULT
 from jobs import names
+
+CACHE_DIRECTORY_DEFAULT: Final = "~/.cache/gameforge"
 
 
 class SettingsError(Exception):
@@ -30,6 +35,11 @@ class WorkerSettings(BaseModel):
         alias=names.ENV_STEP_BUDGET_SECONDS, default=STEP_BUDGET_SECONDS_DEFAULT, gt=0, le=3600
     )
     watch_spot_notices: bool = Field(alias=names.ENV_WATCH_SPOT_NOTICES, default=False)
+    cache_directory: Path = Field(alias=names.ENV_CACHE_DIRECTORY, default=Path(CACHE_DIRECTORY_DEFAULT))
+    project: str = Field(alias=names.ENV_PROJECT, default="gameforge")
+    # Nothing listens where it is left out.
+    health_port: int | None = Field(alias=ENV_HEALTH_PORT, default=None, ge=0, le=65535)
+    health_host: str = Field(alias=ENV_HEALTH_HOST, default=HOST_DEFAULT)
 
     @property
     def model_name(self) -> str:

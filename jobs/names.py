@@ -39,6 +39,8 @@ WORKER_COMMAND: Final = ("python", "-m", "gpu_service")
 ENV_LEASE_SECONDS: Final = "GAMEFORGE_LEASE_SECONDS"
 # The picture size, in pixels, of a request that names none: what the deployed model was trained for.
 ENV_DEFAULT_SIZE_PX: Final = "GAMEFORGE_DEFAULT_SIZE_PX"
+# How the UNet is compiled: regional, full or off; the worker's plan decides where it is left out.
+ENV_COMPILE: Final = "GAMEFORGE_COMPILE"
 # The shortest time, in seconds, after which a silent step counts as a hung device; the worker raises it to its pace.
 ENV_STEP_BUDGET_SECONDS: Final = "GAMEFORGE_STEP_BUDGET_SECONDS"
 # "true" asks the EC2 instance metadata for spot notices. Needs hosts whose metadata a container can reach.

@@ -1,6 +1,7 @@
 """The whole cloud on one machine: emulator, deployed stacks, worker; up in one call, down in another."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from jobs import names
 from jobs.logs import Event
 from local_cloud import BUILD, ROOT, STATE
 from local_cloud.deployment import PROJECT, Deployment, emulated_aws
@@ -132,7 +134,13 @@ class LocalCloud:
     def _supervise_worker(self, writer: GroupWriter) -> None:
         """Keep a worker running, as the ECS service does, and pass its lines on."""
         command, environment = self.deployment.worker_environment()
-        environment = {**self.environment, **environment, **self.worker_environment, "PYTHONUNBUFFERED": "1"}
+        laptop = {
+            names.ENV_CACHE_DIRECTORY: str(BUILD / "cache"),
+            # It takes both cores of a small machine for a minute, for a second a picture.
+            names.ENV_COMPILE: os.environ.get(names.ENV_COMPILE, "off"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        environment = {**self.environment, **environment, **laptop, **self.worker_environment}
         while not self._stopping.is_set():
             process = self._processes.start("worker", command, environment, subprocess.PIPE)
             assert process.stdout is not None  # noqa: S101 - it is a pipe
