@@ -6,17 +6,19 @@ TORCH_INDEX ?=
 PORT ?= 8080
 AWS_PORT ?= 4566
 KEEP ?=
+# Options of the commands that speak to AWS, such as ARGS="--with-network --region eu-west-1".
+ARGS ?=
 
 BIN := .venv/bin
 # PyTorch's waiting threads spin by default, and slow everything else down on a few shared cores.
 export OMP_WAIT_POLICY ?= passive
 RUN := PYTHONPATH=. $(BIN)/python
 PORTS := --port $(PORT) --aws-port $(AWS_PORT)
-SOURCES := bootstrap.py build_lambda.py build_templates.py gameforge gpu_service jobs lambda_api local_cloud stacks tests tiny_sdxl bench
+SOURCES := bench bootstrap.py build_lambda.py build_templates.py gameforge gpu_service jobs lambda_api local_cloud stacks tests tiny_sdxl
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo up templates lint test test-worker train-tiny eval-tiny bench-pipeline image-check lock clean
+.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test test-worker train-tiny eval-tiny bench-pipeline bench-worker image-check lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,22 +29,45 @@ setup:  # what running needs
 setup-all:  # what changing needs
 	$(SETUP) api cli cloud dev stacks worker
 
+setup-aws:  # what deploying needs
+	$(SETUP) cli cloud
+
 demo: setup  ## deploy into an emulated AWS, make a sheet of pictures through the API, take it down (TORCH_INDEX, PORT)
 	@$(RUN) -m local_cloud.demo $(PORTS)
 
 up: setup  ## keep the laptop cloud running with a live log; KEEP=1 goes on where the last one stopped (PORT, AWS_PORT)
 	@$(RUN) -m local_cloud $(PORTS) $(if $(KEEP),--keep)
 
+doctor: setup-aws  ## check whether a deployment into your AWS account could work, and what to do if not (ARGS, deploy.toml)
+	@$(BIN)/gameforge doctor $(ARGS)
+
+diff: setup-aws  ## show what deploying would change in your AWS account (ARGS, deploy.toml)
+	@$(BIN)/gameforge diff $(ARGS)
+
+deploy: setup-aws  ## deploy or update the stacks in your AWS account (ARGS, deploy.toml)
+	@$(BIN)/gameforge deploy $(ARGS)
+
+destroy: setup-aws  ## take the stacks down; ARGS=--delete-data deletes what is stored too (ARGS, deploy.toml)
+	@$(BIN)/gameforge destroy $(ARGS)
+
 templates: setup-all  ## render stacks/ into templates/
 	@$(RUN) build_templates.py
 
-lint: setup-all  ## ruff, mypy, cfn-lint, hadolint, and whether templates/ is what stacks/ renders
+# checkov pins old versions of what everything else here needs in new ones, so it lives by itself.
+.venv-checkov/installed: requirements-checkov.lock
+	@echo "installing checkov into .venv-checkov (about a minute, once)"
+	@$(PYTHON) -m venv --clear .venv-checkov && .venv-checkov/bin/pip install --quiet --disable-pip-version-check -r requirements-checkov.lock
+	@touch $@
+
+lint: setup-all .venv-checkov/installed  ## ruff, mypy, hadolint, and every gate that a template has to pass
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
-	$(RUN) build_templates.py --check
-	$(BIN)/cfn-lint templates/*.yaml
 	$(BIN)/hadolint gpu_service/Dockerfile
+	$(RUN) -m stacks.lint
+
+mutants: setup-all .venv-checkov/installed  ## prove that the gates catch what is wrong: single faults, each caught by at least one
+	$(RUN) -m stacks.mutants
 
 test: setup-all  ## all tests, against the emulator and the real pipeline
 	$(BIN)/pytest
@@ -50,7 +75,10 @@ test: setup-all  ## all tests, against the emulator and the real pipeline
 test-worker: setup-all  ## the worker's endurance: killed at every phase, stopped, starved of AWS (about 10 minutes)
 	$(BIN)/pytest tests/worker -m "endurance or not endurance"
 
-train-tiny: setup-all  ## train the small SDXL again (about an hour on two cores)
+bench-worker: setup-all  ## the worker against the bare pipeline, LitServe and Ray Serve (about 5 minutes)
+	$(RUN) -m bench.worker
+
+train-tiny: setup-all  ## train the small SDXL again, into build/tiny_sdxl (about an hour on two cores; goes on where it was stopped)
 	$(RUN) -m tiny_sdxl.train
 
 eval-tiny: setup-all  ## accuracy table and contact sheet of the small SDXL
@@ -66,4 +94,4 @@ lock: setup-all  ## pin what is installed now into requirements.lock
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v ' @ ' > requirements.lock
 
 clean:  ## remove build output and the virtual environment
-	rm -rf build .venv
+	rm -rf build .venv .venv-checkov

@@ -24,7 +24,7 @@ TIMEOUT_SECONDS: Final = 5.0
 
 
 class TaskProtection:
-    """Runs on a thread of its own until `finished` is set, and takes the protection away then."""
+    """Runs on a thread of its own until `finished` is set. A task that ends needs its protection no more."""
 
     def __init__(
         self,
@@ -33,19 +33,21 @@ class TaskProtection:
         finished: threading.Event,
         logger: Logger,
         *,
+        look_seconds: float = LOOK_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._url = f"{agent_uri.rstrip('/')}/task-protection/v1/state"
         self._is_working = is_working
         self._finished = finished
         self._logger = logger
+        self._look_seconds = look_seconds
         self._idle_seconds = idle_seconds
 
     def run(self) -> None:
         """Follow what the worker does."""
         protected_until: float | None = None
         worked_at = retry_at = 0.0
-        while not self._finished.wait(LOOK_SECONDS):
+        while not self._finished.wait(self._look_seconds):
             now = time.monotonic()
             if protected_until is not None and now >= protected_until:
                 protected_until = None

@@ -9,9 +9,9 @@ from types import FrameType
 
 from rich.console import Console
 
+from gameforge.aws_errors import AwsError
 from local_cloud import STATE
 from local_cloud.cloud import API_PORT_DEFAULT, AWS_PORT_DEFAULT, LocalCloud
-from local_cloud.deployment import DeploymentError
 from local_cloud.log_lines import readable
 from local_cloud.processes import CloudError
 
@@ -65,7 +65,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("[cyan]local cloud[/]  stopped before it was up")
         return 130
-    except (CloudError, DeploymentError) as error:
+    except (CloudError, AwsError) as error:
         console.print(f"[bold red]local cloud:[/] {error}", style="red")
         return 1
     return 0

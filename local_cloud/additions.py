@@ -1,6 +1,6 @@
-"""What the emulator lacks: five CloudFormation resource types, and the public parameter of the ECS GPU AMI.
+"""What the emulator lacks: seven CloudFormation resource types, and the public parameter of the ECS GPU AMI.
 
-The ECS types call the emulator's own ECS API; the others are records. Checked against each emulator release by
+The ECS and EC2 types call the emulator's own APIs; the others are records. Checked against each emulator release by
 `tests/local_cloud/test_additions.py`.
 """
 
@@ -11,6 +11,8 @@ from typing import Any, Final
 from ministack.core.responses import new_uuid
 from ministack.services import ecs, ssm
 from ministack.services.cloudformation import provisioners
+
+from local_cloud import ec2_additions
 
 GPU_AMI_PARAMETER: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id"
 GPU_AMI_ID: Final = "ami-0ec5000000000a900"
@@ -124,6 +126,7 @@ def _policy_arn(properties: Properties) -> str:
 
 
 _HANDLERS: Final[dict[str, dict[str, Callable[..., Any]]]] = {
+    **ec2_additions.HANDLERS,
     "AWS::ECS::CapacityProvider": {
         "create": _create_capacity_provider,
         "update": _update_capacity_provider,

@@ -16,7 +16,7 @@ from typing import Final, Self
 from jobs import names
 from jobs.logs import Event
 from local_cloud import BUILD, ROOT, STATE
-from local_cloud.deployment import PROJECT, Deployment, aws_environment
+from local_cloud.deployment import PROJECT, Deployment, emulated_aws
 from local_cloud.front_door import ROUTE_PATH
 from local_cloud.log_lines import GroupFollower, GroupWriter
 from local_cloud.processes import HOST, CloudError, Lock, Processes, check_port
@@ -45,8 +45,9 @@ class LocalCloud:
 
     def __post_init__(self) -> None:
         self.url = f"http://localhost:{self.api_port}"
-        self.environment = aws_environment(f"http://{HOST}:{self.aws_port}")
-        self.deployment = Deployment(self.environment, BUILD, self.say)
+        aws = emulated_aws(f"http://{HOST}:{self.aws_port}")
+        self.environment = dict(aws.environment)
+        self.deployment = Deployment(aws, BUILD, self.say)
         self.key = ""
         self._stopping = threading.Event()
         self._ready = threading.Event()

@@ -11,11 +11,11 @@ import httpx
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 
+from gameforge.aws_errors import AwsError
 from gameforge.client import Client, ClientError
 from jobs.job import seconds_between
 from local_cloud import BUILD
 from local_cloud.cloud import API_PORT_DEFAULT, AWS_PORT_DEFAULT, LocalCloud
-from local_cloud.deployment import DeploymentError
 from local_cloud.processes import CloudError
 
 PROMPTS: Final = ("a red heart", "a blue gem", "a green potion", "a yellow key")
@@ -111,7 +111,7 @@ def main() -> int:
             run(cloud, console, started)
     except KeyboardInterrupt:
         return 130
-    except (CloudError, DeploymentError, ClientError) as error:
+    except (CloudError, AwsError, ClientError) as error:
         console.print(f"[bold red]demo:[/] {error}", soft_wrap=True)
         return 1
     console.print(f"Everything is down again after {time.monotonic() - started:.1f} s. Next: make up")

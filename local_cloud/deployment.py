@@ -1,9 +1,7 @@
 """Deploys templates/ into the emulator, in order, with the AWS CLI that operators use."""
 
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +9,10 @@ from typing import Any, Final
 import boto3
 
 import build_lambda
+from gameforge.aws import Aws
+from gameforge.stack import Stack
+from gameforge.system import API, FOUNDATION, GPU_CLUSTER, code_key, default_network, upload_package
+from gameforge.template_file import read_template
 from local_cloud import ROOT
 from tiny_sdxl import CHECKPOINT_DIR
 
@@ -19,10 +21,6 @@ PROJECT: Final = "gameforge"
 REGION: Final = "us-east-1"
 # The size that the tiny checkpoint draws best.
 DEFAULT_SIZE_PX: Final = 64
-
-
-class DeploymentError(Exception):
-    """A stack could not be deployed; the text is what the AWS CLI and the stack's events said."""
 
 
 @dataclass(frozen=True)
@@ -36,47 +34,32 @@ class Api:
 
 @dataclass(frozen=True)
 class Deployment:
-    """Deploys stacks with the AWS settings in `environment`."""
+    """Deploys stacks into the emulator that `aws` leads to."""
 
-    environment: Mapping[str, str]
+    aws: Aws
     build: Path
     say: Callable[[str], None]
 
-    def deploy(self, stack: str, **parameters: str) -> dict[str, str]:
-        """`aws cloudformation deploy` of templates/`stack`.yaml as `gameforge-stack`. Returns the stack's outputs.
-
-        Raises `DeploymentError`.
-        """
-        name = f"{PROJECT}-{stack}"
-        overrides = [f"{key}={value}" for key, value in parameters.items()]
-        command = [
-            *("cloudformation", "deploy", "--no-fail-on-empty-changeset", "--stack-name", name),
-            *("--template-file", str(TEMPLATES / f"{stack}.yaml"), "--capabilities", "CAPABILITY_NAMED_IAM"),
-            *(("--parameter-overrides", *overrides) if overrides else ()),
-        ]
-        self._aws(command, failure=f"stack {name} could not be deployed")
-        outputs = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
-        self.say(f"deployed {name}")
-        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+    def deploy(self, name: str, **parameters: str) -> dict[str, str]:
+        """Deploy templates/`name`.yaml as `gameforge-name`. Returns the stack's outputs. Raises `AwsError`."""
+        stack = Stack(self.aws, f"{PROJECT}-{name}")
+        stack.deploy(read_template(TEMPLATES / f"{name}.yaml"), parameters)
+        self.say(f"deployed {stack.name}")
+        return stack.outputs()
 
     def foundation(self) -> dict[str, str]:
         """Buckets, table and queues."""
-        return self.deploy("foundation")
+        return self.deploy(FOUNDATION)
 
     def gpu_cluster(self) -> dict[str, str]:
         """The cluster, with the tiny checkpoint as its model."""
-        ec2 = self.client("ec2")
-        vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
-        subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
-        subnet_ids = ",".join(subnet["SubnetId"] for subnet in subnets)
-        return self.deploy("gpu-cluster", VpcId=vpc, SubnetIds=subnet_ids, Model=str(CHECKPOINT_DIR))
+        return self.deploy(GPU_CLUSTER, **default_network(self.client("ec2")), Model=str(CHECKPOINT_DIR))
 
     def api(self, artifacts_bucket: str) -> Api:
         """The API, with the Lambda package built now and uploaded under its content's hash."""
         package = build_lambda.build(self.build / "lambda")
-        key = f"lambda/{package.name}"
-        self.client("s3").upload_file(str(package), artifacts_bucket, key)
-        outputs = self.deploy("api", LambdaCodeKey=key, DefaultImageSizePx=str(DEFAULT_SIZE_PX))
+        upload_package(self.client("s3"), artifacts_bucket, package)
+        outputs = self.deploy(API, LambdaCodeKey=code_key(package), DefaultImageSizePx=str(DEFAULT_SIZE_PX))
         api_key = self.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
         return Api(outputs["ApiId"], outputs["StageName"], api_key["value"])
 
@@ -91,35 +74,18 @@ class Deployment:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the emulator."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
-            region_name=self.environment["AWS_DEFAULT_REGION"],
-            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
-        )
+        return self.aws.client(service)
 
-    def _aws(self, arguments: list[str], *, failure: str) -> None:
-        aws = Path(sys.executable).with_name("aws")
-        if not aws.exists():
-            found = shutil.which("aws")
-            if found is None:
-                raise DeploymentError("the AWS CLI is not installed here; run `make setup`")
-            aws = Path(found)
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            [str(aws), *arguments], env=dict(self.environment), capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            raise DeploymentError(f"{failure}: {(done.stderr or done.stdout).strip()}{self._failures(arguments)}")
 
-    def _failures(self, arguments: list[str]) -> str:
-        stack = arguments[arguments.index("--stack-name") + 1]
-        try:
-            events = self.client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
-        except Exception as error:  # noqa: BLE001 - this only adds to an error that is being raised already
-            return f"\n  (its events could not be read: {error})"
-        failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
-        return "".join(f"\n  {e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in failed)
+def emulated_aws(endpoint: str) -> Aws:
+    """AWS that is the emulator at `endpoint`, for our own calls and for the AWS CLI."""
+    environment = aws_environment(endpoint)
+    session = boto3.Session(
+        region_name=REGION,
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    return Aws(session, environment, endpoint)
 
 
 def aws_environment(endpoint: str) -> dict[str, str]:

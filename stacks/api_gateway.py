@@ -1,19 +1,19 @@
 """API Gateway: routes, stage, access logs, and the key that a client needs."""
 
-import hashlib
 import json
-from typing import Final
+from typing import Any, Final
 
-from troposphere import AWSObject, GetAtt, If, Ref, Sub, Template, apigateway, awslambda, iam
+from troposphere import GetAtt, If, Ref, Sub, Template, apigateway, awslambda, iam
 
 from stacks import constants as c
 from stacks import policies
+from stacks.deployment_id import route_fingerprint
 from stacks.log_groups import log_group
-from stacks.template import export, project_tags
+from stacks.template import add, export, project_tags
 
 CREATES_LOGS_ROLE: Final = "CreatesGatewayLogsRole"
 
-# One JSON object a request, with API Gateway's own request id as the link to the function's lines.
+# One JSON object a request. API Gateway's request id is also in the function's lines.
 _ACCESS_LOG_FIELDS: Final = {
     "request_id": "$context.requestId",
     "time": "$context.requestTime",
@@ -34,7 +34,7 @@ _ACCESS_LOG_FIELDS: Final = {
 def add_gateway(
     template: Template, function: awslambda.Function, *, log_kept_days: Ref, logs_role_arn: Ref
 ) -> tuple[apigateway.RestApi, apigateway.Stage]:
-    """Add the API, its one route to the function, and the stage. Returns the API and the stage."""
+    """Add the API with its one route to the function, and the stage. Returns the API and the stage."""
     api = apigateway.RestApi(
         "Api",
         Name=Sub(c.API_NAME),
@@ -43,10 +43,20 @@ def add_gateway(
         EndpointConfiguration=apigateway.EndpointConfiguration(Types=["REGIONAL"]),
         Tags=project_tags(),
     )
+    add(template, api, export("ApiId", "Id of the REST API.", Ref(api), c.EXPORT_API_ID))
+    _add_routes(template, api, function)
+    stage = _add_stage(template, api, _add_deployment(template, api), log_kept_days, logs_role_arn)
+    return api, stage
+
+
+def _add_routes(template: Template, api: apigateway.RestApi, function: awslambda.Function) -> None:
     version = apigateway.Resource(
         "VersionResource", RestApiId=Ref(api), ParentId=GetAtt(api, "RootResourceId"), PathPart=c.API_PATH
     )
     proxy = apigateway.Resource("ProxyResource", RestApiId=Ref(api), ParentId=Ref(version), PathPart="{proxy+}")
+    invocation = (
+        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Function.Arn}/invocations"
+    )
     method = apigateway.Method(
         "ProxyMethod",
         RestApiId=Ref(api),
@@ -54,14 +64,7 @@ def add_gateway(
         HttpMethod="ANY",
         AuthorizationType="NONE",
         ApiKeyRequired=True,
-        Integration=apigateway.Integration(
-            Type="AWS_PROXY",
-            IntegrationHttpMethod="POST",
-            Uri=Sub(
-                "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
-                "${Function.Arn}/invocations"
-            ),
-        ),
+        Integration=apigateway.Integration(Type="AWS_PROXY", IntegrationHttpMethod="POST", Uri=Sub(invocation)),
     )
     permission = awslambda.Permission(
         "GatewayPermission",
@@ -70,72 +73,75 @@ def add_gateway(
         Principal="apigateway.amazonaws.com",
         SourceArn=Sub("arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*"),
     )
-    deployment = _deployment(api, [version, proxy, method])
-    access_log = log_group("AccessLogGroup", c.API_ACCESS_LOG_GROUP_NAME, log_kept_days)
+    add(template, version, proxy, method, permission)
+
+
+def _add_deployment(template: Template, api: apigateway.RestApi) -> apigateway.Deployment:
+    resources = template.to_dict()["Resources"]
+    deployment = apigateway.Deployment(
+        # A deployment is a snapshot and never changes, so changed routes have to make another one.
+        f"Deployment{route_fingerprint(resources)}",
+        DependsOn=[title for title, each in resources.items() if each["Type"] == "AWS::ApiGateway::Method"],
+        RestApiId=Ref(api),
+    )
+    add(template, deployment)
+    return deployment
+
+
+def _add_stage(
+    template: Template,
+    api: apigateway.RestApi,
+    deployment: apigateway.Deployment,
+    log_kept_days: Ref,
+    logs_role_arn: Ref,
+) -> apigateway.Stage:
+    lines = log_group("AccessLogGroup", c.API_ACCESS_LOG_GROUP_NAME, log_kept_days)
+    # Both stay when the stack goes: other APIs of the account and region write their logs with them.
+    kept: dict[str, Any] = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     logs_role = iam.Role(
         "GatewayLogsRole",
         Condition=CREATES_LOGS_ROLE,
-        # Other APIs of this account and region write with it too.
-        DeletionPolicy="Retain",
-        UpdateReplacePolicy="Retain",
+        **kept,
         AssumeRolePolicyDocument=policies.trust("apigateway"),
-        # API Gateway checks the role against what this policy of AWS holds before it takes it.
-        ManagedPolicyArns=[
-            Sub("arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
-        ],
+        ManagedPolicyArns=[Sub("arn:${AWS::Partition}:iam::aws:policy/" + c.GATEWAY_LOGS_POLICY)],
         Tags=project_tags(),
     )
     account = apigateway.Account(
         "GatewayAccount",
-        DeletionPolicy="Retain",
-        UpdateReplacePolicy="Retain",
+        **kept,
         CloudWatchRoleArn=If(CREATES_LOGS_ROLE, GetAtt(logs_role, "Arn"), logs_role_arn),
+    )
+    throttle = apigateway.MethodSetting(
+        HttpMethod="*",
+        ResourcePath="/*",
+        MetricsEnabled=True,
+        ThrottlingRateLimit=c.STAGE_REQUESTS_PER_SECOND,
+        ThrottlingBurstLimit=c.STAGE_REQUESTS_BURST,
     )
     stage = apigateway.Stage(
         "Stage",
         # Access logs are refused until the account has the role.
-        DependsOn=[account.title],
+        DependsOn=["GatewayAccount"],
         RestApiId=Ref(api),
         DeploymentId=Ref(deployment),
         StageName=c.API_STAGE_NAME,
         AccessLogSetting=apigateway.AccessLogSetting(
-            DestinationArn=GetAtt(access_log, "Arn"), Format=json.dumps(_ACCESS_LOG_FIELDS)
+            DestinationArn=GetAtt(lines, "Arn"), Format=json.dumps(_ACCESS_LOG_FIELDS)
         ),
-        MethodSettings=[
-            apigateway.MethodSetting(
-                HttpMethod="*",
-                ResourcePath="/*",
-                MetricsEnabled=True,
-                ThrottlingRateLimit=c.STAGE_REQUESTS_PER_SECOND,
-                ThrottlingBurstLimit=c.STAGE_REQUESTS_BURST,
-            )
-        ],
+        MethodSettings=[throttle],
         Tags=project_tags(),
     )
-    template.add_resource([api, version, proxy, method, permission, deployment, access_log, logs_role, account, stage])
-    template.add_output(
-        [
-            export("ApiId", "Id of the REST API.", Ref(api), c.EXPORT_API_ID),
-            export("StageName", "Name of the API's stage.", Ref(stage), c.EXPORT_API_STAGE),
-            export(
-                "ApiUrl",
-                "URL that the API's paths begin with.",
-                Sub("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}"),
-                c.EXPORT_API_URL,
-            ),
-        ]
+    url = Sub("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${Stage}")
+    add(
+        template,
+        lines,
+        logs_role,
+        account,
+        stage,
+        export("StageName", "Name of the API's stage.", Ref(stage), c.EXPORT_API_STAGE),
+        export("ApiUrl", "What the URLs of the API begin with.", url, c.EXPORT_API_URL),
     )
-    return api, stage
-
-
-def _deployment(api: apigateway.RestApi, routes: list[AWSObject]) -> apigateway.Deployment:
-    """A snapshot of the routes. A deployment never changes, so a changed route has to make a new one."""
-    fingerprint = hashlib.sha256(json.dumps([route.to_dict() for route in routes], sort_keys=True).encode())
-    return apigateway.Deployment(
-        f"Deployment{fingerprint.hexdigest()[:10]}",
-        DependsOn=[route.title for route in routes if route.resource_type == "AWS::ApiGateway::Method"],
-        RestApiId=Ref(api),
-    )
+    return stage
 
 
 def add_key(
@@ -151,5 +157,4 @@ def add_key(
         Tags=project_tags(),
     )
     plan_key = apigateway.UsagePlanKey("UsagePlanKey", KeyId=Ref(key), KeyType="API_KEY", UsagePlanId=Ref(plan))
-    template.add_resource([key, plan, plan_key])
-    template.add_output(export("ApiKeyId", "Id of the first API key.", Ref(key), c.EXPORT_API_KEY_ID))
+    add(template, key, plan, plan_key, export("ApiKeyId", "Id of the first API key.", Ref(key), c.EXPORT_API_KEY_ID))

@@ -5,11 +5,13 @@ from typing import Any, Final
 
 from troposphere import Template
 
-from stacks import api, foundation, gpu_cluster
+from stacks import api, foundation, gpu_cluster, image, network
 from stacks.template import to_dict
 
 STACKS: Final[dict[str, Callable[[], Template]]] = {
+    "network": network.build,
     "foundation": foundation.build,
+    "image": image.build,
     "gpu-cluster": gpu_cluster.build,
     "api": api.build,
 }

@@ -17,12 +17,9 @@ CONTAINER_NAME: Final = "sdxl"
 
 # In order of preference: the first that a zone can give is launched.
 GPU_INSTANCE_TYPES: Final = ("g4dn.xlarge", "g4dn.2xlarge", "g5.xlarge", "g6.xlarge")
-# Each has one NVIDIA GPU, an x86 processor, an NVMe instance store, and at least what a task asks for.
-GPU_INSTANCE_TYPE_CHOICES: Final = tuple(
-    f"{family}.{size}"
-    for family in ("g4dn", "g5", "g6", "g6e")
-    for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge")
-)
+# Each combination has one NVIDIA GPU, an x86 processor, NVMe instance store, and at least what a task asks for.
+GPU_INSTANCE_FAMILIES: Final = ("g4dn", "g5", "g6", "g6e")
+GPU_INSTANCE_SIZES: Final = ("xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge")
 NO_INSTANCE_TYPE: Final = "none"
 INSTANCES_MIN: Final = 0
 INSTANCES_DESIRED: Final = 1
@@ -52,6 +49,9 @@ ROOT_VOLUME_TYPE: Final = "gp3"
 METADATA_HOP_LIMIT: Final = 1
 
 IMAGE_TAG: Final = "v1"
+IMAGE_TAG_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
+IMAGE_TAG_CONSTRAINT: Final = "Give a tag of up to 128 letters, digits, dots, hyphens and underscores, such as v1."
+LOG_BUFFER_SIZE: Final = "4m"
 MODEL: Final = "stabilityai/stable-diffusion-xl-base-1.0"
 HOST_CACHE_DIRECTORY: Final = "/mnt/model-cache"
 CONTAINER_CACHE_DIRECTORY: Final = "/var/cache/gameforge"
@@ -72,7 +72,6 @@ TRAFFIC_PARAMETER_NAME: Final = "/${Project}/traffic/gpu-percent"
 TRAFFIC_GPU_PERCENT: Final = 100
 
 IMAGES_KEPT_DAYS: Final = 30
-ARTIFACTS_KEPT_DAYS: Final = 90
 UNFINISHED_UPLOADS_KEPT_DAYS: Final = 1
 CONTAINER_IMAGES_KEPT: Final = 10
 MESSAGES_KEPT_SECONDS: Final = 4 * 24 * 3600
@@ -103,6 +102,24 @@ STAGE_REQUESTS_BURST: Final = 200
 KEY_REQUESTS_PER_SECOND: Final = 50
 KEY_REQUESTS_BURST: Final = 100
 IMAGE_SIZE_PX: Final = 1024
+GATEWAY_LOGS_POLICY: Final = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+
+# --- Image -----------------------------------------------------------------------------------------------------------
+
+BUILD_PROJECT_NAME: Final = "${Project}-image"
+BUILD_LOG_GROUP_NAME: Final = "/aws/codebuild/${Project}-image"
+BUILD_IMAGE: Final = "aws/codebuild/amazonlinux-x86_64-standard:5.0"
+# 128 GB of disk: the CUDA image and its layers need about 30.
+BUILD_COMPUTE_TYPE: Final = "BUILD_GENERAL1_MEDIUM"
+BUILD_TIMEOUT_MINUTES: Final = 60
+SOURCE_KEY: Final = "source/gameforge.zip"
+
+# --- Network ---------------------------------------------------------------------------------------------------------
+
+VPC_CIDR: Final = "10.42.0.0/16"
+ZONES: Final = 3
+# 7 bits are 128 addresses a subnet, of which AWS keeps 5: room for every host, and six of them fit into a /22.
+SUBNET_ADDRESS_BITS: Final = 7
 
 # --- Everywhere ------------------------------------------------------------------------------------------------------
 
@@ -130,6 +147,10 @@ EXPORT_CLUSTER_NAME: Final = "gpu-cluster-name"
 EXPORT_CAPACITY_PROVIDER: Final = "gpu-capacity-provider"
 EXPORT_AUTO_SCALING_GROUP: Final = "gpu-asg"
 EXPORT_GPU_LOG_GROUP: Final = "gpu-log-group"
+EXPORT_BUILD_PROJECT: Final = "build-project"
+EXPORT_VPC: Final = "vpc"
+EXPORT_PUBLIC_SUBNETS: Final = "public-subnets"
+EXPORT_PRIVATE_SUBNETS: Final = "private-subnets"
 EXPORT_API_ID: Final = "api-id"
 EXPORT_API_STAGE: Final = "api-stage"
 EXPORT_API_URL: Final = "api-url"

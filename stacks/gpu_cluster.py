@@ -1,19 +1,21 @@
-"""Phase 1, the GPU cluster: capacity that comes and goes with the work, and the task that runs on it."""
+"""The `gpu-cluster` stack, Phase 1: capacity that comes and goes with the work, and the task that runs on it."""
 
 from troposphere import GetAtt, Ref, Sub, Template, ecs
 
 from stacks import constants as c
 from stacks import parameters
-from stacks.gpu_hosts import add_hosts, host_parameters
+from stacks.gpu_host_parameters import host_parameters
+from stacks.gpu_hosts import add_hosts
 from stacks.gpu_task import add_task, task_parameters
-from stacks.template import export, new_template, output, project_tags
+from stacks.template import add, export, new_template, project_tags
 
 
 def build() -> Template:
-    """The template of the `gpu-cluster` stack."""
+    """The template."""
     hosts = host_parameters()
     worker = task_parameters()
     template = new_template(
+        "gpu-cluster",
         "GameForge SDXL GPU cluster: ECS on GPU instances, managed scaling, the worker's task definition.",
         {
             "Project": [parameters.project()],
@@ -30,10 +32,8 @@ def build() -> Template:
         ClusterSettings=[ecs.ClusterSetting(Name="containerInsights", Value="enabled")],
         Tags=project_tags(),
     )
-    template.add_resource(cluster)
-    group = add_hosts(template, hosts)
-    # Hosts register with the cluster, and have to be gone before it can be deleted.
-    group.DependsOn = [cluster.title]
+    add(template, cluster, export("ClusterName", "Name of the ECS cluster.", Ref(cluster), c.EXPORT_CLUSTER_NAME))
+    group = add_hosts(template, hosts, cluster="Cluster")
     provider = ecs.CapacityProvider(
         "CapacityProvider",
         Name=Sub(c.CAPACITY_PROVIDER_NAME),
@@ -52,21 +52,19 @@ def build() -> Template:
         ),
         Tags=project_tags(),
     )
+    # Its own resource: named in the cluster, provider, group, user data and cluster would be a circle.
     association = ecs.ClusterCapacityProviderAssociations(
         "CapacityProviderAssociation",
         Cluster=Ref(cluster),
         CapacityProviders=[Ref(provider)],
         DefaultCapacityProviderStrategy=[ecs.CapacityProviderStrategy(CapacityProvider=Ref(provider), Weight=1)],
     )
-    template.add_resource([provider, association])
-    task = add_task(template, worker)
-    template.add_output(
-        [
-            export("ClusterName", "Name of the ECS cluster.", Ref(cluster), c.EXPORT_CLUSTER_NAME),
-            export("CapacityProviderName", "Name of the capacity provider.", Ref(provider), c.EXPORT_CAPACITY_PROVIDER),
-            export("AutoScalingGroupName", "Name of the group of hosts.", Ref(group), c.EXPORT_AUTO_SCALING_GROUP),
-            output("TaskDefinitionArn", "ARN of the worker's task definition, with its revision.", Ref(task)),
-            export("LogGroupName", "Log group of the worker.", Ref("LogGroup"), c.EXPORT_GPU_LOG_GROUP),
-        ]
+    add(
+        template,
+        provider,
+        association,
+        export("AutoScalingGroupName", "Name of the group of hosts.", Ref(group), c.EXPORT_AUTO_SCALING_GROUP),
+        export("CapacityProviderName", "Name of the capacity provider.", Ref(provider), c.EXPORT_CAPACITY_PROVIDER),
     )
+    add_task(template, worker)
     return template

@@ -7,9 +7,9 @@ from troposphere import GetAtt, Parameter, Ref, Region, Sub, Template, ecs, iam,
 
 from jobs import names
 from stacks import constants as c
-from stacks import parameters, policies
+from stacks import parameters, policies, role_policies
 from stacks.log_groups import log_group
-from stacks.template import import_value, project_tags
+from stacks.template import add, export, import_value, output, project_tags
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ def task_parameters() -> TaskParameters:
             "ImageTag",
             "Tag of the worker's image in the container repository of the foundation stack.",
             default=c.IMAGE_TAG,
-            pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
-            constraint="Give a tag of up to 128 letters, digits, dots, hyphens and underscores, such as v1.",
+            pattern=c.IMAGE_TAG_PATTERN,
+            constraint=c.IMAGE_TAG_CONSTRAINT,
         ),
         model=parameters.text(
             "Model",
@@ -43,21 +43,11 @@ def task_parameters() -> TaskParameters:
     )
 
 
-def add_task(template: Template, chosen: TaskParameters) -> ecs.TaskDefinition:
-    """Add log group, roles and task definition. Returns the task definition."""
+def add_task(template: Template, chosen: TaskParameters) -> None:
+    """Add log group, roles and task definition, and their outputs."""
     lines = log_group("LogGroup", c.GPU_LOG_GROUP_NAME, Ref(chosen.log_kept_days))
-    execution_role, task_role = (
-        iam.Role(
-            title,
-            AssumeRolePolicyDocument=policies.trust("ecs-tasks", own_account_only=True),
-            Policies=[policy],
-            Tags=project_tags(),
-        )
-        for title, policy in (
-            ("ExecutionRole", policies.gpu_execution(GetAtt(lines, "Arn"))),
-            ("TaskRole", policies.gpu_worker()),
-        )
-    )
+    execution_role = _role("ExecutionRole", role_policies.gpu_execution(GetAtt(lines, "Arn")))
+    task_role = _role("TaskRole", role_policies.gpu_worker())
     task = ecs.TaskDefinition(
         "TaskDefinition",
         Family=Sub(c.TASK_FAMILY),
@@ -72,8 +62,24 @@ def add_task(template: Template, chosen: TaskParameters) -> ecs.TaskDefinition:
         Volumes=[ecs.Volume(Name=c.CACHE_VOLUME_NAME, Host=ecs.Host(SourcePath=c.HOST_CACHE_DIRECTORY))],
         Tags=project_tags(),
     )
-    template.add_resource([lines, execution_role, task_role, task])
-    return task
+    add(
+        template,
+        lines,
+        execution_role,
+        task_role,
+        task,
+        output("TaskDefinitionArn", "ARN of the worker's task definition, with its revision.", Ref(task)),
+        export("LogGroupName", "Log group of the worker.", Ref(lines), c.EXPORT_GPU_LOG_GROUP),
+    )
+
+
+def _role(title: str, policy: iam.Policy) -> iam.Role:
+    return iam.Role(
+        title,
+        AssumeRolePolicyDocument=policies.trust("ecs-tasks", own_account_only=True),
+        Policies=[policy],
+        Tags=project_tags(),
+    )
 
 
 def _container(chosen: TaskParameters, lines: logs.LogGroup) -> ecs.ContainerDefinition:
@@ -90,7 +96,7 @@ def _container(chosen: TaskParameters, lines: logs.LogGroup) -> ecs.ContainerDef
             ecs.MountPoint(SourceVolume=c.CACHE_VOLUME_NAME, ContainerPath=c.CONTAINER_CACHE_DIRECTORY, ReadOnly=False)
         ],
         LinuxParameters=ecs.LinuxParameters(
-            # Reaps what the worker leaves behind, and passes SIGTERM on.
+            # Passes SIGTERM on, and reaps what the worker leaves behind.
             InitProcessEnabled=True,
             Capabilities=ecs.KernelCapabilities(Drop=["ALL"]),
         ),
@@ -101,9 +107,9 @@ def _container(chosen: TaskParameters, lines: logs.LogGroup) -> ecs.ContainerDef
                 "awslogs-group": Ref(lines),
                 "awslogs-region": Region,
                 "awslogs-stream-prefix": "worker",
-                # A hiccup of CloudWatch must not stop a picture from being made.
+                # A hiccup of CloudWatch must not hold up a picture.
                 "mode": "non-blocking",
-                "max-buffer-size": "4m",
+                "max-buffer-size": c.LOG_BUFFER_SIZE,
             },
         ),
     )
@@ -118,7 +124,11 @@ def _environment(chosen: TaskParameters) -> dict[str, Any]:
         names.ENV_DEAD_LETTER_QUEUE_URL: import_value(c.EXPORT_DEAD_LETTER_QUEUE_URL),
         names.ENV_MODEL: Ref(chosen.model),
         names.ENV_CACHE_DIRECTORY: c.CONTAINER_CACHE_DIRECTORY,
-        # On EC2, ECS does not say it, and the hosts' own metadata is out of the container's reach.
+        # The libraries' own names for where they keep what is slow to get: hub downloads and compiled kernels.
+        "HF_HOME": f"{c.CONTAINER_CACHE_DIRECTORY}/huggingface",
+        "TORCHINDUCTOR_CACHE_DIR": f"{c.CONTAINER_CACHE_DIRECTORY}/torchinductor",
+        "TRITON_CACHE_DIR": f"{c.CONTAINER_CACHE_DIRECTORY}/triton",
+        # ECS does not say it on EC2, and the host's metadata is out of the container's reach.
         "AWS_REGION": Region,
         "AWS_DEFAULT_REGION": Region,
     }

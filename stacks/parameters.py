@@ -14,21 +14,21 @@ def text(title: str, description: str, *, pattern: str, constraint: str, default
         title,
         Type="String",
         Description=description,
+        **optional,
         AllowedPattern=pattern,
         ConstraintDescription=constraint,
-        **optional,
     )
 
 
-def choice(title: str, description: str, *, choices: Sequence[str], default: str, constraint: str) -> Parameter:
+def choice(title: str, description: str, *, choices: Sequence[str], default: str) -> Parameter:
     """One of a few words."""
     return Parameter(
         title,
         Type="String",
         Description=description,
-        AllowedValues=list(choices),
         Default=default,
-        ConstraintDescription=constraint,
+        AllowedValues=list(choices),
+        ConstraintDescription=f"Give {', '.join(choices[:-1])} or {choices[-1]}.",
     )
 
 
@@ -51,21 +51,21 @@ def project() -> Parameter:
         "Project",
         "Prefix of every name in this stack, and the link between the stacks of one system.",
         default=PROJECT_DEFAULT,
-        # A capacity provider's name must not begin with aws, ecs or fargate, nor a bucket's with xn-- or sthree-.
+        # A capacity provider's name must not begin with aws, ecs or fargate, nor a bucket's with xn-- or sthree.
         pattern=rf"^(?!aws|ecs|fargate|xn--|sthree)[a-z][a-z0-9-]{{1,{PROJECT_LENGTH_MAX - 2}}}[a-z0-9]$",
-        constraint=f"Give 3 to {PROJECT_LENGTH_MAX} lower-case letters, digits or hyphens, beginning with a letter, not "
-        "ending with a hyphen, and not beginning with aws, ecs, fargate, sthree or xn--.",
+        constraint=f"Give 3 to {PROJECT_LENGTH_MAX} lower-case letters, digits or hyphens that begin with a letter, do "
+        "not end with a hyphen, and do not begin with aws, ecs, fargate, sthree or xn--.",
     )
 
 
 def log_kept_days() -> Parameter:
     """How long CloudWatch keeps log lines."""
+    choices = ", ".join(map(str, LOG_KEPT_DAYS_CHOICES))
     return Parameter(
         "LogKeptDays",
         Type="Number",
         Description="Days that CloudWatch keeps the log lines of this stack.",
         Default=LOG_KEPT_DAYS,
         AllowedValues=list(LOG_KEPT_DAYS_CHOICES),
-        ConstraintDescription="Give one of the retention periods that CloudWatch Logs offers: "
-        f"{', '.join(map(str, LOG_KEPT_DAYS_CHOICES))} days.",
+        ConstraintDescription=f"Give a retention that CloudWatch Logs has: {choices} days.",
     )

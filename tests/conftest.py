@@ -49,7 +49,7 @@ class LogLines:
             self._lines.append(fields)
             self._changed.notify_all()
 
-    def wait_for(self, *, timeout_seconds: float = 30, **wanted: object) -> dict[str, Any]:
+    def wait_for(self, *, timeout_seconds: float = 120, **wanted: object) -> dict[str, Any]:
         """The first line with all these fields; fails the test if there is none in time."""
 
         def find() -> dict[str, Any] | None:

@@ -32,6 +32,11 @@ def test_without_a_key_nothing_is_accepted(cloud: LocalCloud) -> None:
         ({"prompt": "x", "guidance_scale": -1}, "guidance_scale"),
         ({"prompt": "x", "seed": 2**32}, "seed"),
         ({"prompt": "x", "steps": 5}, "steps"),
+        ({"prompt": "x", "scheduler": "heun"}, "scheduler"),
+        ({"prompt": "x", "scheduler": "lcm", "num_inference_steps": 51}, "scheduler"),
+        ({"prompt": "x", "clip_skip": 11}, "clip_skip"),
+        ({"prompt": "x", "output_format": "gif"}, "output_format"),
+        ({"prompt": "x", "preview": "yes"}, "preview"),
     ],
 )
 def test_a_wrong_field_is_named(api: httpx.Client, body: dict[str, Any], field: str) -> None:

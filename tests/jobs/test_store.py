@@ -1,6 +1,7 @@
 """The job table: every change is conditional, so duplicates and lost races change nothing."""
 
 import time
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
@@ -62,12 +63,13 @@ def test_a_silent_workers_job_goes_to_the_next_and_the_first_can_no_longer_end_i
     _, silent = start(store, job, lease_seconds=-1)
     taken, lease = start(store, job)
     assert taken.attempts == 2
-    for late in (
+    too_late: tuple[Callable[[], Job], ...] = (
         lambda: store.succeed(silent, (IMAGE,)),
         lambda: store.fail(silent, JobError(code="c", message="m")),
         lambda: store.hand_back(silent),
         lambda: store.renew(silent, lease_seconds=60, step=1, total_steps=2),
-    ):
+    )
+    for late in too_late:
         with pytest.raises(LostLeaseError):
             late()
     assert store.succeed(lease, (IMAGE,)).images == (IMAGE,)
@@ -108,3 +110,63 @@ def test_a_job_that_could_not_be_queued_is_withdrawn(store: JobStore) -> None:
     job = new_job(store)
     store.withdraw(job.job_id)
     assert store.get(job.job_id) is None
+
+
+def test_a_queued_job_is_canceled_at_once_and_never_started(store: JobStore) -> None:
+    job = new_job(store)
+    canceled = store.cancel(job.job_id)
+    assert canceled is not None
+    assert canceled.status is Status.CANCELED
+    assert canceled.finished_at is not None
+    assert store.start(job.job_id, lease_seconds=60, queued_at=timestamp(), device="cpu") is None
+    assert store.cancel("nothing") is None
+
+
+def test_a_running_job_is_canceled_by_its_worker_which_learns_of_it_when_it_renews(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    assert not store.renew(lease, lease_seconds=60, step=1, total_steps=2).cancel_requested
+    asked = store.cancel(job.job_id)
+    assert asked is not None
+    assert (asked.status, asked.cancel_requested) == (Status.RUNNING, True)
+    assert store.renew(lease, lease_seconds=60, step=2, total_steps=2).cancel_requested
+    assert store.end_canceled(lease).status is Status.CANCELED
+
+
+def test_an_ended_job_can_no_longer_be_canceled(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    store.succeed(lease, (IMAGE,))
+    unchanged = store.cancel(job.job_id)
+    assert unchanged is not None
+    assert (unchanged.status, unchanged.cancel_requested) == (Status.SUCCEEDED, False)
+
+
+def test_a_canceled_job_that_was_handed_back_still_knows_it(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    store.cancel(job.job_id)
+    store.hand_back(lease)
+    assert start(store, job)[0].cancel_requested
+
+
+def test_a_preview_shows_while_the_job_runs_and_goes_with_its_end(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    assert store.renew(lease, lease_seconds=60, step=1, total_steps=3, preview="AAAA").preview == "AAAA"
+    assert store.renew(lease, lease_seconds=60, step=2, total_steps=3).preview == "AAAA"
+    assert store.succeed(lease, (IMAGE,)).preview is None
+
+
+def test_a_write_that_is_repeated_because_its_answer_got_lost_is_no_lost_lease(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    assert store.hand_back(lease).attempts == store.hand_back(lease).attempts == 0
+    _, lease = start(store, job)
+    assert store.succeed(lease, (IMAGE,)) == store.succeed(lease, (IMAGE,))
+
+
+def test_an_attempt_that_counts_is_not_given_back(store: JobStore) -> None:
+    job = new_job(store)
+    _, lease = start(store, job)
+    assert store.hand_back(lease, counts_as_attempt=True).attempts == 1

@@ -28,7 +28,7 @@ from tiny_sdxl import CHECKPOINT_DIR
 
 # As short as settings allow: what a killed worker held comes back after it.
 LEASE_SECONDS = 3
-READY_SECONDS = 90.0
+READY_SECONDS = 240.0
 # Seconds of work on any machine, to be caught in the middle.
 LONG: Any = {"num_inference_steps": 150, "width": 128, "height": 128}
 
@@ -61,7 +61,7 @@ class WorkerProcess:
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
-    def wait(self, timeout_seconds: float = 60) -> int:
+    def wait(self, timeout_seconds: float = 240) -> int:
         code = self.process.wait(timeout_seconds)
         self._reader.join(timeout=5)
         return code
@@ -92,7 +92,7 @@ class Backend:
             [sys.executable, "-m", module],
             env={
                 **os.environ,
-                **self._aws.environment,
+                **self._aws.aws.environment,
                 "AWS_ENDPOINT_URL": endpoint,
                 "PYTHONUNBUFFERED": "1",
                 # Several run at a time on small machines.
@@ -145,7 +145,7 @@ class Backend:
         assert job is not None
         return job
 
-    def wait(self, job_id: str, *, timeout_seconds: float = 90) -> Job:
+    def wait(self, job_id: str, *, timeout_seconds: float = 240) -> Job:
         """The job once it has ended."""
         wait_until(lambda: self.job(job_id).status.is_final, timeout_seconds, lambda: str(self.job(job_id)))
         return self.job(job_id)
@@ -178,7 +178,7 @@ class Backend:
 
     def check_no_message_left(self) -> None:
         """A duplicate may come back once more before it is dropped."""
-        wait_until(lambda: self.messages(self.queue_url) == 0, 10 * LEASE_SECONDS, lambda: "messages are left")
+        wait_until(lambda: self.messages(self.queue_url) == 0, 240, lambda: "messages are left")
 
     def dead_letters(self) -> list[str]:
         """The ids of the jobs whose messages ended there."""

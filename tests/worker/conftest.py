@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_cloud.deployment import Deployment, aws_environment
+from local_cloud import deployment
 from tests.conftest import free_port
 from tests.worker.backend import Backend, wait_until
 from tests.worker.proxy import Proxy
@@ -18,7 +18,6 @@ def emulated_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     directory = tmp_path_factory.mktemp("aws")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    environment = aws_environment(url)
     command = [sys.executable, "-m", "local_cloud.emulator", "--state", str(directory)]
     with (directory / "emulator.log").open("w") as output:
         process = subprocess.Popen(
@@ -27,8 +26,8 @@ def emulated_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_until(lambda: answers(f"{url}/_ministack/ready"), 60, lambda: "the emulator does not answer")
-        yield Backend(Deployment(environment, directory, lambda text: None), port)
+        wait_until(lambda: answers(f"{url}/_ministack/ready"), 240, lambda: "the emulator does not answer")
+        yield Backend(deployment.Deployment(deployment.emulated_aws(url), directory, lambda text: None), port)
     finally:
         process.terminate()
         process.wait(20)

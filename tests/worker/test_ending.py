@@ -35,7 +35,7 @@ def test_what_is_made_already_is_still_stored(backend: Backend, proxy: Proxy) ->
     worker = backend.start_worker(proxy.url).wait_ready()
     proxy.hold(lambda call: call.operation == "S3.PUT")
     job_id = backend.submit()
-    assert proxy.holding.wait(60)
+    assert proxy.holding.wait(240)
     worker.terminate()
     worker.log.wait_for(event="stop_requested")
     proxy.release()

@@ -13,7 +13,7 @@ def test_a_canceled_job_ends_without_pictures_and_its_neighbour_with_them(backen
     queued, running, neighbour = (backend.submit(**LONG, seed=seed) for seed in range(3))
     assert backend.store.cancel(queued).status is Status.CANCELED  # type: ignore[union-attr]
     worker = backend.start_worker(proxy.url)
-    line = worker.log.wait_for(event="job_started", job_id=running, timeout_seconds=60)
+    line = worker.log.wait_for(event="job_started", job_id=running, timeout_seconds=240)
     assert line["batch_jobs"] == 2
     canceled = backend.store.cancel(running)
     assert canceled is not None
@@ -31,7 +31,7 @@ def test_one_bad_job_in_a_batch_does_not_fail_its_neighbours(backend: Backend, p
     faulty = backend.submit(prompt="a faulty heart")
     neighbours.append(backend.submit(seed=3))
     worker = backend.start_worker(proxy.url, module=FAULTY_WORKER)
-    assert worker.log.wait_for(event="job_started", job_id=faulty, timeout_seconds=60)["batch_jobs"] == 4
+    assert worker.log.wait_for(event="job_started", job_id=faulty, timeout_seconds=240)["batch_jobs"] == 4
     job = backend.check_ended_without_pictures(faulty, Status.FAILED)
     assert job.error is not None
     assert "this prompt is faulty" in job.error.message
@@ -45,7 +45,7 @@ def test_a_job_that_kills_workers_fails_after_three_and_takes_no_other_with_it(b
     poison = backend.submit(prompt="a poison heart")
     neighbours += [backend.submit(seed=seed) for seed in range(2, 6)]
     for _ in range(3):
-        assert backend.start_worker(proxy.url, module=FAULTY_WORKER).wait(90) < 0
+        assert backend.start_worker(proxy.url, module=FAULTY_WORKER).wait() < 0
     backend.start_worker(proxy.url, module=FAULTY_WORKER)
     job = backend.check_ended_without_pictures(poison, Status.FAILED)
     assert job.error is not None

@@ -35,7 +35,7 @@ def in_call(rule: Callable[[Call], bool]) -> Catch:
     def catch(proxy: Proxy, backend: Backend, worker: WorkerProcess) -> str:
         proxy.hold(rule)
         job_id = backend.submit()
-        assert proxy.holding.wait(60)
+        assert proxy.holding.wait(240)
         return job_id
 
     return catch
@@ -87,7 +87,7 @@ def test_a_worker_killed_again_and_again_loses_no_job(backend: Backend, proxy: P
 def test_a_batch_whose_worker_is_killed_is_finished_one_by_one(backend: Backend, proxy: Proxy) -> None:
     jobs = [backend.submit(**LONG, seed=seed) for seed in range(3)]
     worker = backend.start_worker(proxy.url)
-    worker.log.wait_for(event="job_started", job_id=jobs[0], timeout_seconds=60)
+    worker.log.wait_for(event="job_started", job_id=jobs[0], timeout_seconds=240)
     worker.kill()
     backend.start_worker(proxy.url)
     for job_id in jobs:

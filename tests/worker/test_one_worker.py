@@ -30,7 +30,7 @@ def test_progress_and_preview_reach_the_record_and_the_preview_goes_with_the_end
     emulated_aws: Backend, worker: WorkerProcess
 ) -> None:
     job_id = emulated_aws.submit(**LONG, preview=True)
-    wait_until(lambda: emulated_aws.job(job_id).preview is not None, 60, lambda: str(emulated_aws.job(job_id)))
+    wait_until(lambda: emulated_aws.job(job_id).preview is not None, 240, lambda: str(emulated_aws.job(job_id)))
     running = emulated_aws.job(job_id)
     assert running.total_steps == 150
     assert running.step is not None
@@ -49,5 +49,5 @@ def test_every_format_is_stored_as_what_it_is(emulated_aws: Backend, worker: Wor
 
 def test_a_message_that_is_no_job_goes_to_the_dead_letters(emulated_aws: Backend, worker: WorkerProcess) -> None:
     emulated_aws.queue.send_body("not a job")
-    wait_until(lambda: emulated_aws.messages(emulated_aws.dead_letter_url) == 1, 60, lambda: "it is not there")
+    wait_until(lambda: emulated_aws.messages(emulated_aws.dead_letter_url) == 1, 240, lambda: "it is not there")
     emulated_aws.check_no_message_left()

@@ -1,0 +1,155 @@
+"""Our worker, whole: jobs in DynamoDB, messages in SQS, pictures in S3, all of it in the emulator on this machine."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import psutil
+
+from bench.processes import end, start
+from bench.workload import GUIDANCE, SIZE_PX, STEPS
+from jobs import names
+from jobs.job import Job, Status, timestamp
+from jobs.logs import Event
+from jobs.queue import JobMessage
+from jobs.request import GenerationRequest
+from jobs.store import JobStore
+from local_cloud.deployment import Deployment, emulated_aws
+from tiny_sdxl import CHECKPOINT_DIR
+
+TIMEOUT_SECONDS: Final = 600.0
+MESSAGES_AT_ONCE: Final = 10
+
+
+class EmulatedAws:
+    """The emulator, with the foundation stack."""
+
+    def __init__(self, directory: Path, port: int, api_port: int) -> None:
+        """Start it, and deploy."""
+        self.url = f"http://127.0.0.1:{port}"
+        caller = emulated_aws(self.url)
+        self.environment = caller.environment
+        command = [sys.executable, "-m", "local_cloud.emulator", "--state", str(directory)]
+        # Its output is a file: a pipe that nobody reads would fill up and stop it.
+        with (directory / "emulator.log").open("w") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                [*command, "--aws-port", str(port), "--api-port", str(api_port)], stdout=output, stderr=output
+            )
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not _answers(f"{self.url}/_ministack/ready"):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the emulator does not answer")
+            time.sleep(0.1)
+        aws = Deployment(caller, directory, lambda text: None)
+        self.outputs = aws.foundation()
+        self.sqs: Any = aws.client("sqs")
+        self.store = JobStore(aws.client("dynamodb"), self.outputs["JobsTableName"])
+
+    def close(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait()
+
+
+class OurWorker:
+    """`python -m gpu_service` on a queue of its own, with as many pictures in a batch as `batch` says."""
+
+    def __init__(self, aws: EmulatedAws, batch: int) -> None:
+        """Start it and wait until it is ready."""
+        self._aws = aws
+        self.queue_url: str = aws.sqs.create_queue(QueueName=f"bench-{batch}")["QueueUrl"]
+        started = time.perf_counter()
+        self._process = start(
+            [sys.executable, "-m", "gpu_service"],
+            {
+                **aws.environment,
+                names.ENV_JOBS_TABLE: aws.outputs["JobsTableName"],
+                names.ENV_IMAGES_BUCKET: aws.outputs["ImagesBucketName"],
+                names.ENV_QUEUE_URL: self.queue_url,
+                names.ENV_MODEL: str(CHECKPOINT_DIR),
+                # What is compared here is the loop: the pipeline is the same as everybody's.
+                "GAMEFORGE_BATCH_LIMIT": str(batch),
+                "GAMEFORGE_COMPILE": "off",
+                "GAMEFORGE_PRECISION": "fp32",
+            },
+        )
+        self._ended: dict[str, float] = {}
+        self._changed = threading.Condition()
+        self._ready = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+        if not self._ready.wait(TIMEOUT_SECONDS):
+            raise TimeoutError("the worker did not become ready")
+        self.ready_seconds = time.perf_counter() - started
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
+        for line in self._process.stdout:
+            # Cheaper than taking every line apart, while a measurement runs.
+            if f'"{Event.JOB_SUCCEEDED}"' in line:
+                with self._changed:
+                    self._ended[json.loads(line)["job_id"]] = time.perf_counter()
+                    self._changed.notify_all()
+            elif f'"{Event.WORKER_READY}"' in line:
+                self._ready.set()
+            elif f'"{Event.JOB_FAILED}"' in line:
+                raise RuntimeError(line)
+
+    def run(self, jobs: int) -> float:
+        """Seconds from the first message on the queue until the last job is recorded as succeeded."""
+        accepted = [self._accept(seed) for seed in range(jobs)]
+        entries = [
+            {"Id": str(i), "MessageBody": JobMessage(job_id=job_id, correlation_id="bench").model_dump_json()}
+            for i, job_id in enumerate(accepted)
+        ]
+        started = time.perf_counter()
+        for first in range(0, jobs, MESSAGES_AT_ONCE):
+            batch = entries[first : first + MESSAGES_AT_ONCE]
+            self._aws.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=batch)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._ended.keys() >= set(accepted), TIMEOUT_SECONDS):
+                raise TimeoutError("not all jobs ended")
+            return max(self._ended[job_id] for job_id in accepted) - started
+
+    def pss_mb(self) -> float:
+        """Its proportional memory, in megabytes."""
+        pss: int = psutil.Process(self._process.pid).memory_full_info().pss
+        return pss / 1e6
+
+    def close(self) -> None:
+        """End it."""
+        end(self._process)
+
+    def _accept(self, seed: int) -> str:
+        request = GenerationRequest(
+            prompt=f"a red heart number {seed}",
+            width=SIZE_PX,
+            height=SIZE_PX,
+            num_inference_steps=STEPS,
+            guidance_scale=GUIDANCE,
+            seed=seed,
+        )
+        job = Job(
+            job_id=uuid4().hex,
+            owner="bench",
+            status=Status.QUEUED,
+            correlation_id="bench",
+            request=request.complete(SIZE_PX),
+            created_at=timestamp(),
+            expires_at=int(time.time()) + 3600,
+        )
+        self._aws.store.create(job)
+        return job.job_id
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own address
+            return bool(response.status == 200)
+    except OSError:
+        return False

@@ -1,0 +1,197 @@
+"""What each of our stacks promises: its resources, its exports, what its roles may do, and the values of Phase 1."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from stacks import constants as c
+
+
+@dataclass(frozen=True)
+class Contract:
+    """`resources` counts types without `AWS::`; `exports` are suffixes; `actions` are by logical id of the role."""
+
+    resources: Mapping[str, int]
+    exports: frozenset[str]
+    actions: Mapping[str, frozenset[str]]
+
+
+_PULL: Final = frozenset(
+    {
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetAuthorizationToken",
+        "ecr:GetDownloadUrlForLayer",
+    }
+)
+_LOG: Final = frozenset({"logs:CreateLogStream", "logs:PutLogEvents"})
+
+CONTRACTS: Final = {
+    "network": Contract(
+        resources={
+            "EC2::VPC": 1,
+            "EC2::InternetGateway": 1,
+            "EC2::VPCGatewayAttachment": 1,
+            "EC2::Subnet": 6,
+            "EC2::RouteTable": 4,
+            "EC2::SubnetRouteTableAssociation": 6,
+            "EC2::Route": 4,
+            "EC2::EIP": 3,
+            "EC2::NatGateway": 3,
+            "EC2::VPCEndpoint": 2,
+        },
+        exports=frozenset({c.EXPORT_VPC, c.EXPORT_PUBLIC_SUBNETS, c.EXPORT_PRIVATE_SUBNETS}),
+        actions={},
+    ),
+    "foundation": Contract(
+        resources={
+            "S3::Bucket": 3,
+            "S3::BucketPolicy": 3,
+            "DynamoDB::Table": 1,
+            "SQS::Queue": 3,
+            "SQS::QueuePolicy": 3,
+            "ECR::Repository": 1,
+            "SNS::Topic": 1,
+            "SNS::Subscription": 1,
+            "SSM::Parameter": 1,
+        },
+        exports=frozenset(
+            {
+                c.EXPORT_IMAGES_BUCKET,
+                c.EXPORT_MODELS_BUCKET,
+                c.EXPORT_ARTIFACTS_BUCKET,
+                c.EXPORT_JOBS_TABLE,
+                c.EXPORT_GPU_QUEUE_URL,
+                c.EXPORT_GPU_QUEUE_ARN,
+                c.EXPORT_CPU_QUEUE_URL,
+                c.EXPORT_CPU_QUEUE_ARN,
+                c.EXPORT_DEAD_LETTER_QUEUE_URL,
+                c.EXPORT_DEAD_LETTER_QUEUE_ARN,
+                c.EXPORT_REPOSITORY_URI,
+                c.EXPORT_REPOSITORY_ARN,
+                c.EXPORT_ALERT_TOPIC_ARN,
+                c.EXPORT_TRAFFIC_PARAMETER,
+            }
+        ),
+        actions={},
+    ),
+    "image": Contract(
+        resources={"Logs::LogGroup": 1, "IAM::Role": 1, "CodeBuild::Project": 1},
+        exports=frozenset({c.EXPORT_BUILD_PROJECT}),
+        actions={
+            "BuildRole": frozenset(
+                {
+                    "ecr:CompleteLayerUpload",
+                    "ecr:DescribeImages",
+                    "ecr:InitiateLayerUpload",
+                    "ecr:PutImage",
+                    "ecr:UploadLayerPart",
+                    "s3:GetBucketAcl",
+                    "s3:GetBucketLocation",
+                    "s3:GetObject",
+                    "s3:ListBucket",
+                }
+            )
+            | _PULL
+            | _LOG
+        },
+    ),
+    "gpu-cluster": Contract(
+        resources={
+            "ECS::Cluster": 1,
+            "EC2::LaunchTemplate": 1,
+            "EC2::SecurityGroup": 1,
+            "AutoScaling::AutoScalingGroup": 1,
+            "ECS::CapacityProvider": 1,
+            "ECS::ClusterCapacityProviderAssociations": 1,
+            "ECS::TaskDefinition": 1,
+            "Logs::LogGroup": 1,
+            "IAM::Role": 3,
+            "IAM::InstanceProfile": 1,
+        },
+        exports=frozenset(
+            {
+                c.EXPORT_CLUSTER_NAME,
+                c.EXPORT_AUTO_SCALING_GROUP,
+                c.EXPORT_CAPACITY_PROVIDER,
+                c.EXPORT_GPU_LOG_GROUP,
+            }
+        ),
+        actions={
+            "HostRole": frozenset(
+                {
+                    "ecs:DeregisterContainerInstance",
+                    "ecs:DiscoverPollEndpoint",
+                    "ecs:Poll",
+                    "ecs:RegisterContainerInstance",
+                    "ecs:StartTelemetrySession",
+                    "ecs:SubmitAttachmentStateChanges",
+                    "ecs:SubmitContainerStateChange",
+                    "ecs:SubmitTaskStateChange",
+                    "ecs:UpdateContainerInstancesState",
+                }
+            ),
+            "ExecutionRole": _PULL | _LOG,
+            "TaskRole": frozenset(
+                {
+                    "dynamodb:GetItem",
+                    "dynamodb:UpdateItem",
+                    "ecs:GetTaskProtection",
+                    "ecs:UpdateTaskProtection",
+                    "s3:GetObject",
+                    "s3:ListBucket",
+                    "s3:PutObject",
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:ReceiveMessage",
+                    "sqs:SendMessage",
+                }
+            ),
+        },
+    ),
+    "api": Contract(
+        resources={
+            "ApiGateway::RestApi": 1,
+            "ApiGateway::Resource": 2,
+            "ApiGateway::Method": 1,
+            "ApiGateway::Deployment": 1,
+            "ApiGateway::Stage": 1,
+            "ApiGateway::Account": 1,
+            "ApiGateway::ApiKey": 1,
+            "ApiGateway::UsagePlan": 1,
+            "ApiGateway::UsagePlanKey": 1,
+            "Lambda::Function": 1,
+            "Lambda::Permission": 1,
+            "Logs::LogGroup": 2,
+            "IAM::Role": 2,
+        },
+        exports=frozenset(
+            {
+                c.EXPORT_API_ID,
+                c.EXPORT_API_STAGE,
+                c.EXPORT_API_URL,
+                c.EXPORT_API_KEY_ID,
+                c.EXPORT_API_FUNCTION,
+                c.EXPORT_API_LOG_GROUP,
+            }
+        ),
+        actions={
+            "FunctionRole": frozenset(
+                {
+                    "dynamodb:DeleteItem",
+                    "dynamodb:GetItem",
+                    "dynamodb:PutItem",
+                    "dynamodb:Query",
+                    "dynamodb:UpdateItem",
+                    "s3:DeleteObject",
+                    "s3:GetObject",
+                    "sqs:GetQueueAttributes",
+                    "sqs:SendMessage",
+                }
+            )
+            | _LOG,
+            "GatewayLogsRole": frozenset(),
+        },
+    ),
+}

@@ -1,0 +1,1 @@
+"""Single faults put into sound templates, to prove that the gates catch them."""

@@ -1,0 +1,1 @@
+"""Tests of the CloudFormation stacks and of the gates that they pass."""
