@@ -14,11 +14,11 @@ BIN := .venv/bin
 export OMP_WAIT_POLICY ?= passive
 RUN := PYTHONPATH=. $(BIN)/python
 PORTS := --port $(PORT) --aws-port $(AWS_PORT)
-SOURCES := bootstrap.py build_lambda.py build_templates.py gameforge gpu_service jobs lambda_api local_cloud stacks tests tiny_sdxl bench
+SOURCES := bench bootstrap.py build_lambda.py build_templates.py gameforge gpu_service jobs lambda_api local_cloud stacks tests tiny_sdxl
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test test-worker bench-worker train-tiny eval-tiny bench-pipeline image-check lock clean
+.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test test-worker train-tiny eval-tiny bench-pipeline bench-worker image-check lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,12 +59,12 @@ templates: setup-all  ## render stacks/ into templates/
 	@$(PYTHON) -m venv --clear .venv-checkov && .venv-checkov/bin/pip install --quiet --disable-pip-version-check -r requirements-checkov.lock
 	@touch $@
 
-lint: setup-all .venv-checkov/installed  ## ruff, mypy, and every gate that a template has to pass
+lint: setup-all .venv-checkov/installed  ## ruff, mypy, hadolint, and every gate that a template has to pass
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
-	$(RUN) -m stacks.lint
 	$(BIN)/hadolint gpu_service/Dockerfile
+	$(RUN) -m stacks.lint
 
 mutants: setup-all .venv-checkov/installed  ## prove that the gates catch what is wrong: single faults, each caught by at least one
 	$(RUN) -m stacks.mutants

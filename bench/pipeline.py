@@ -132,7 +132,9 @@ def measure(model: Path, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as cache:
         try:
             for variant in listed:
-                print(f"  starting {variant.name}", flush=True)
+                compiles = variant.environment[ENV_COMPILE] != "off"
+                hint = ", and waiting until it is compiled, which takes minutes" if compiles else ""
+                print(f"  starting {variant.name}{hint}", flush=True)
                 variant.start(model, Path(cache))
                 if not together:
                     variant.stop()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.worker.backend import LONG, Backend, WorkerProcess
+from tests.worker.backend import LONG, LONG_LEASE, Backend, WorkerProcess
 from tests.worker.proxy import Call, Fault, Proxy
 
 # Longer than the SDK's own retries.
@@ -17,7 +17,7 @@ def ended(worker: WorkerProcess) -> list[str]:
 
 
 def test_two_workers_and_every_message_twice_make_every_job_once(backend: Backend, proxy: Proxy) -> None:
-    workers = [backend.start_worker(proxy.url) for _ in range(2)]
+    workers = [backend.start_worker(proxy.url, environment=LONG_LEASE) for _ in range(2)]
     for worker in workers:
         worker.wait_ready()
     jobs = [backend.submit(copies=2, num_inference_steps=10, seed=seed) for seed in range(24)]
@@ -57,7 +57,7 @@ def test_answers_that_get_lost_change_nothing(backend: Backend, proxy: Proxy) ->
         return Fault.ANSWER_LOST if next(numbers) % 3 == 0 else None
 
     proxy.rule = lose
-    worker = backend.start_worker(proxy.url)
+    worker = backend.start_worker(proxy.url, environment=LONG_LEASE)
     jobs = [backend.submit(seed=seed) for seed in range(8)]
     for job_id in jobs:
         assert backend.check_succeeded(job_id).attempts == 1
