@@ -52,12 +52,12 @@ def gpu_worker() -> Policy:
         PolicyName="work-on-jobs",
         PolicyDocument=document(
             allow("TakeJobs", taking, [import_value(c.EXPORT_GPU_QUEUE_ARN)]),
-            allow("GiveUpJobs", [sqs.SendMessage], [import_value(c.EXPORT_DEAD_LETTER_QUEUE_ARN)]),
             allow("RecordJobs", [dynamodb.GetItem, dynamodb.UpdateItem], [_table_arn()]),
             allow("WritePictures", [s3.PutObject], [_objects_arn(c.EXPORT_IMAGES_BUCKET)]),
             allow("ListModels", [s3.ListBucket], [_bucket_arn(c.EXPORT_MODELS_BUCKET)]),
             allow("ReadModels", [s3.GetObject], [_objects_arn(c.EXPORT_MODELS_BUCKET)]),
             allow("ProtectOwnTask", protecting, [Sub(f"{_ECS_ARN}:task/{c.CLUSTER_NAME}/*")]),
+            allow("GiveUpJobs", [sqs.SendMessage], [import_value(c.EXPORT_DEAD_LETTER_QUEUE_ARN)]),
         ),
     )
 
