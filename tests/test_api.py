@@ -11,7 +11,7 @@ from tests.polling import post
 
 def test_without_a_key_nothing_is_accepted(cloud: LocalCloud) -> None:
     for headers in ({}, {"x-api-key": "not-a-key-of-this-api-at-all"}):
-        response = httpx.post(f"{cloud.url}/v1/generations", json={"prompt": "a gem"}, headers=headers)
+        response = httpx.post(f"{cloud.url}/v1/generations", json={"prompt": "a gem"}, headers=headers, timeout=60)
         assert response.status_code == 403
 
 

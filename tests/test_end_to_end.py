@@ -25,7 +25,7 @@ def test_a_prompt_becomes_a_picture_of_it(api: httpx.Client, colour: str, thing:
     job = wait_until(api, accepted.json()["id"], "succeeded")
     assert [image["seed"] for image in job["images"]] == [11, 12]
     for image in job["images"]:
-        body = httpx.get(image["url"]).content
+        body = httpx.get(image["url"], timeout=60).content
         assert hashlib.sha256(body).hexdigest() == image["sha256"]
         picture = Image.open(io.BytesIO(body))
         assert (picture.format, picture.width, picture.height) == ("PNG", image["width"], image["height"])
@@ -49,7 +49,7 @@ def test_a_seed_left_out_is_drawn_and_told(api: httpx.Client) -> None:
 def test_the_size_asked_for_is_the_size_made(api: httpx.Client) -> None:
     job = post(api, prompt="a purple sword", width=96, height=64, num_inference_steps=4)
     image = wait_until(api, job["id"], "succeeded")["images"][0]
-    picture = Image.open(io.BytesIO(httpx.get(image["url"]).content))
+    picture = Image.open(io.BytesIO(httpx.get(image["url"], timeout=60).content))
     assert picture.size == (96, 64)
 
 

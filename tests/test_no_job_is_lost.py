@@ -64,4 +64,4 @@ def test_everything_stopped_in_mid_job_goes_on_when_kept(tmp_path: Path) -> None
         assert len(ended["images"]) == 1
         assert stored_pictures(again, job["id"]) == 1
         assert messages_left(again) == 0
-        assert httpx.get(ended["images"][0]["url"]).content.startswith(b"\x89PNG")
+        assert httpx.get(ended["images"][0]["url"], timeout=60).content.startswith(b"\x89PNG")

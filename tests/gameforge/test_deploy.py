@@ -62,7 +62,7 @@ def test_a_deployed_system_answers(project: str, aws: Aws) -> None:
     outputs = Stack(aws, f"{project}-api").outputs()
     key = aws.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
     url = f"{aws.endpoint_url}/restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_/v1/generations/none"
-    response = httpx.get(url, headers={"x-api-key": key})
+    response = httpx.get(url, headers={"x-api-key": key}, timeout=60)
     assert (response.status_code, response.json()["type"]) == (404, "urn:gameforge:problem:job-not-found")
 
 

@@ -100,6 +100,6 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator["S3Client"]:
             time.sleep(0.2)
     yield client
     process.terminate()
-    process.wait(10)
+    process.wait(60)
     os.environ.clear()
     os.environ.update(before)

@@ -72,7 +72,7 @@ def test_make_up_says_how_to_use_it_and_ctrl_c_ends_all_of_it(tmp_path: Path) ->
     assert len(family) >= 2
     up.send_signal(signal.SIGINT)
     up.stdout.read()
-    assert up.wait(30) == 0
+    assert up.wait(120) == 0
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
     for freed in (port, aws_port):
@@ -89,16 +89,16 @@ def test_the_front_door_asks_for_patience_until_the_api_is_deployed(tmp_path: Pa
         deadline = time.monotonic() + 30
         while True:
             try:
-                response = httpx.get(f"http://127.0.0.1:{api_port}/v1/generations/x")
+                response = httpx.get(f"http://127.0.0.1:{api_port}/v1/generations/x", timeout=60)
                 break
             except httpx.TransportError:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
         assert (response.status_code, response.json()["type"]) == (503, "urn:gameforge:problem:starting")
-        assert httpx.get(f"http://127.0.0.1:{api_port}{ROUTE_PATH}").status_code == 503
+        assert httpx.get(f"http://127.0.0.1:{api_port}{ROUTE_PATH}", timeout=60).status_code == 503
     finally:
         emulator.terminate()
-        emulator.wait(10)
+        emulator.wait(60)
 
 
 def test_a_log_line_reads_well() -> None:
