@@ -18,7 +18,7 @@ SOURCES := bench bootstrap.py build_lambda.py build_templates.py gameforge gpu_s
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates lint mutants test test-worker train-tiny eval-tiny bench-pipeline bench-worker image-check lock clean
+.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates openapi lint mutants test test-api test-worker bench-api bench-pipeline bench-worker train-tiny eval-tiny image-check lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,17 +53,21 @@ destroy: setup-aws  ## take the stacks down; ARGS=--delete-data deletes what is 
 templates: setup-all  ## render stacks/ into templates/
 	@$(RUN) build_templates.py
 
+openapi: setup-all  ## write docs/openapi.json from the code
+	@$(RUN) -m lambda_api.openapi
+
 # checkov pins old versions of what everything else here needs in new ones, so it lives by itself.
 .venv-checkov/installed: requirements-checkov.lock
 	@echo "installing checkov into .venv-checkov (about a minute, once)"
 	@$(PYTHON) -m venv --clear .venv-checkov && .venv-checkov/bin/pip install --quiet --disable-pip-version-check -r requirements-checkov.lock
 	@touch $@
 
-lint: setup-all .venv-checkov/installed  ## ruff, mypy, hadolint, and every gate that a template has to pass
+lint: setup-all .venv-checkov/installed  ## ruff, mypy, hadolint, the OpenAPI document, and every gate that a template has to pass
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/hadolint gpu_service/Dockerfile
+	$(RUN) -m lambda_api.openapi --check
 	$(RUN) -m stacks.lint
 
 mutants: setup-all .venv-checkov/installed  ## prove that the gates catch what is wrong: single faults, each caught by at least one
@@ -71,6 +75,12 @@ mutants: setup-all .venv-checkov/installed  ## prove that the gates catch what i
 
 test: setup-all  ## all tests, against the emulator and the real pipeline
 	$(BIN)/pytest
+
+test-api: setup-all  ## the deployed API: every route and error, random requests, 1,000 jobs through trouble (minutes)
+	$(BIN)/pytest tests/api -m "endurance or not endurance"
+
+bench-api: setup-all  ## how fast the API starts and answers; also in build/bench/api.json
+	@$(RUN) -m bench.api
 
 test-worker: setup-all  ## the worker's endurance: killed at every phase, stopped, starved of AWS (about 10 minutes)
 	$(BIN)/pytest tests/worker -m "endurance or not endurance"

@@ -8,12 +8,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from gameforge import keys
 from gameforge.client import Client, ClientError
 from gameforge.doctor.command import doctor_command
 from gameforge.endpoint import ENV_KEY, ENV_URL, NoEndpointError, find_endpoint
 from gameforge.stack_commands import deploy_command, destroy_command, diff_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(keys.app, name="keys")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 

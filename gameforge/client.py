@@ -95,6 +95,6 @@ def _checked(response: httpx.Response) -> Job:
         fields = "".join(f"\n  {error['field']}: {error['message']}" for error in problem.get("errors", []))
     except ValueError:
         text, fields = response.text[:500], ""
-    if response.status_code == httpx.codes.FORBIDDEN:
+    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         text += ". Is the API key right? Give it with --key or GAMEFORGE_API_KEY."
     raise ClientError(f"the API answered {response.status_code}: {text}{fields}")

@@ -58,10 +58,9 @@ def deploy_command(
         system.deploy(package)
         with explained():
             outputs = system.stack(API).outputs()
-    console.print(f"\nThe API is at {outputs['ApiUrl']}. Its key:", markup=False, soft_wrap=True)
+    console.print(f"\nThe API is at {outputs['ApiUrl']}. Make a key for it:", markup=False, soft_wrap=True)
     console.print(
-        f"  aws apigateway get-api-key --include-value --query value --output text --api-key {outputs['ApiKeyId']} "
-        f"--region {system.aws.region}",
+        f"  gameforge keys create NAME --project {settings.project} --region {system.aws.region}",
         markup=False,
         soft_wrap=True,
     )

@@ -32,10 +32,12 @@ def main() -> int:
 
     from gpu_service.model_facts import ModelError
     from gpu_service.plan_wishes import PlanError
+    from gpu_service.presence import Presence
     from gpu_service.starting import start_engine
     from gpu_service.watching import Watching
     from gpu_service.worker import Worker, leave
     from jobs.store import JobStore
+    from jobs.workers import Workers
 
     status = WorkerStatus(step_budget_seconds=settings.step_budget_seconds)
     watching = Watching(
@@ -49,9 +51,10 @@ def main() -> int:
     engine = begun.engine
     watching.loaded(begun)
     retries = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30)
+    dynamodb = boto3.client("dynamodb", config=retries)
     worker = Worker(
         settings=settings,
-        store=JobStore(boto3.client("dynamodb", config=retries), settings.jobs_table),
+        store=JobStore(dynamodb, settings.jobs_table),
         sqs=boto3.client("sqs", config=retries),
         s3=boto3.client("s3", config=retries),
         engine=engine,
@@ -71,7 +74,8 @@ def main() -> int:
         device=engine.device,
         ready_seconds=round(time.monotonic() - started, 2),
     )
-    code = worker.run()
+    with Presence(Workers(dynamodb, settings.jobs_table), device=engine.device, logger=logger):
+        code = worker.run()
     watching.close()
     log_event(logger, Event.WORKER_STOPPED, f"Stopped with exit code {code}", exit_code=int(code))
     leave(code)

@@ -45,6 +45,25 @@ class JobError(BaseModel):
     message: str
 
 
+class WebhookStatus(StrEnum):
+    """How far the announcement of a job's end has got. Pending: another attempt will follow."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class WebhookOutcome(BaseModel):
+    """The last attempt to announce a job's end, and what came of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: WebhookStatus
+    attempts: int
+    last_attempt_at: str
+    detail: str
+
+
 class Job(BaseModel):
     """A job as it stands in the table. Times are UTC, ISO 8601 with milliseconds."""
 
@@ -71,6 +90,9 @@ class Job(BaseModel):
     cancel_requested: bool = False
     images: tuple[StoredImage, ...] = ()
     error: JobError | None = None
+    # Where the job's end is announced, and what came of it.
+    webhook_url: str | None = None
+    webhook: WebhookOutcome | None = None
     expires_at: int
 
 

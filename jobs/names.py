@@ -33,6 +33,7 @@ MAX_RECEIVE_COUNT: Final = 100
 STOP_TIMEOUT_SECONDS: Final = 90
 
 LAMBDA_HANDLER: Final = "lambda_api.handler.handler"
+SWEEP_HANDLER: Final = "lambda_api.sweep.handler"
 WORKER_COMMAND: Final = ("python", "-m", "gpu_service")
 
 # How long a worker may fall silent before its job goes to another one, in seconds; default VISIBILITY_TIMEOUT_SECONDS.
@@ -45,3 +46,38 @@ ENV_COMPILE: Final = "GAMEFORGE_COMPILE"
 ENV_STEP_BUDGET_SECONDS: Final = "GAMEFORGE_STEP_BUDGET_SECONDS"
 # "true" asks the EC2 instance metadata for spot notices. Needs hosts whose metadata a container can reach.
 ENV_WATCH_SPOT_NOTICES: Final = "GAMEFORGE_WATCH_SPOT_NOTICES"
+
+# API keys and what they have used.
+ENV_KEYS_TABLE: Final = "GAMEFORGE_KEYS_TABLE"
+ENV_USAGE_TABLE: Final = "GAMEFORGE_USAGE_TABLE"
+# The usage table: one item a counter; its items expire by EXPIRES_AT.
+USAGE_ID: Final = "usage_id"
+AUTHORIZER_HANDLER: Final = "lambda_api.authorizer.handler"
+# What the authorizer tells the API about a caller, beside the limits by the names of `jobs.keys.Limits`.
+CALLER: Final = "caller"
+
+# How long one request of a client that can't poll is held before it is sent round again; default 25.
+ENV_HOLD_SECONDS: Final = "GAMEFORGE_HOLD_SECONDS"
+
+# Webhooks: their own function, fed by the jobs table's stream and by its own queue.
+WEBHOOKS_HANDLER: Final = "lambda_api.webhooks.handler"
+WEBHOOK_URL: Final = "webhook_url"
+ENV_WEBHOOK_QUEUE_URL: Final = "GAMEFORGE_WEBHOOK_QUEUE_URL"
+# Seconds before each further attempt, separated by commas.
+ENV_WEBHOOK_RETRY_SECONDS: Final = "GAMEFORGE_WEBHOOK_RETRY_SECONDS"
+# For tests alone, and in no template: a network that webhooks may go to although it is not public.
+ENV_WEBHOOK_TEST_NETWORK: Final = "GAMEFORGE_WEBHOOK_TEST_NETWORK"
+
+# What the deployed model calls itself.
+ENV_MODEL_NAME: Final = "GAMEFORGE_MODEL_NAME"
+# The most that one job may cost: width x height x steps x images.
+ENV_PIXEL_STEPS_MAX: Final = "GAMEFORGE_PIXEL_STEPS_MAX"
+# "true" writes prompts into the log.
+ENV_LOG_PROMPTS: Final = "GAMEFORGE_LOG_PROMPTS"
+
+# What errors look like, whether the API or the gateway in front of it answers.
+PROBLEM_CONTENT_TYPE: Final = "application/problem+json"
+PROBLEM_TYPE_PREFIX: Final = "urn:gameforge:problem:"
+CORRELATION_HEADER: Final = "x-correlation-id"
+# Paths that need no key.
+OPEN_PATHS: Final = ("/docs", "/openapi.json")

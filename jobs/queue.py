@@ -110,6 +110,25 @@ def _check(failed: "list[BatchResultErrorEntryTypeDef]") -> None:
         raise QueueError(f"SQS did not do all it was asked to: {'; '.join(trouble)}")
 
 
+@dataclass(frozen=True)
+class Depth:
+    """How many messages a queue holds, by SQS's own approximate count."""
+
+    waiting: int
+    in_flight: int
+
+
+def depth(sqs: "SQSClient", url: str) -> Depth:
+    """The depth of the queue at `url`."""
+    attributes = sqs.get_queue_attributes(
+        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    )["Attributes"]
+    return Depth(
+        waiting=int(attributes["ApproximateNumberOfMessages"]),
+        in_flight=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+    )
+
+
 def _delivery(message: "MessageTypeDef") -> Delivery:
     try:
         body = JobMessage.model_validate_json(message["Body"])

@@ -54,6 +54,8 @@ class OutputFormat(StrEnum):
 
 Prompt = Annotated[str, Field(min_length=1, max_length=PROMPT_CHARACTERS_MAX, pattern=r"\S")]
 SizePx = Annotated[int, Field(ge=SIZE_MIN_PX, le=SIZE_MAX_PX, multiple_of=SIZE_STEP_PX, strict=True)]
+# No user and password in it: what is kept in a job is shown to whoever may see the job.
+WebhookUrl = Annotated[str, Field(max_length=2000, pattern=r"^https://[^\s/?#@]+([/?#]\S*)?$")]
 Seed = Annotated[int, Field(ge=0, le=SEED_MAX, strict=True)]
 
 
@@ -107,6 +109,11 @@ class Generation(_Common):
         return (self.seed + index) % (SEED_MAX + 1)
 
     @property
+    def pixel_steps(self) -> int:
+        """What the request costs: width x height x steps x images."""
+        return self.width * self.height * self.num_inference_steps * self.num_images
+
+    @property
     def batch_key(self) -> tuple[object, ...]:
         """Requests with the same key can be made in one call of the pipeline: only prompts and seeds may differ."""
         return (
@@ -126,8 +133,12 @@ class GenerationRequest(_Common):
         Seed | None, Field(description="Start of the noise; picture n uses seed + n. Default: drawn at random.")
     ] = None
 
+    webhook_url: Annotated[
+        WebhookUrl | None, Field(description="https URL that gets a signed POST when the job has ended.")
+    ] = None
+
     def complete(self, default_size_px: int) -> Generation:
         """Fill in what was left out. The seed is drawn here, not in the worker, so that a retry repeats itself."""
-        fields = self.model_dump(exclude_none=True)
+        fields = self.model_dump(exclude_none=True, exclude={"webhook_url"})
         defaults = {"width": default_size_px, "height": default_size_px, "seed": secrets.randbelow(SEED_MAX + 1)}
         return Generation.model_validate({**defaults, **fields})

@@ -1,6 +1,7 @@
 """The job table: every change of a job is one conditional write, so a duplicate or a lost race changes nothing."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -9,13 +10,15 @@ from botocore.exceptions import ClientError
 from pydantic_core import from_json
 
 from jobs import names
-from jobs.job import Job, JobError, Status, StoredImage, timestamp
+from jobs.job import Job, JobError, Status, StoredImage, WebhookOutcome, timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _NUMBERS = frozenset({"attempts", "step", "total_steps", names.EXPIRES_AT})
-_NESTED = frozenset({"request", "images", "error"})
+# DynamoDB's own limit.
+_BATCH_GET_MAX = 100
+_NESTED = frozenset({"request", "images", "error", "webhook"})
 # Stays on a job that has ended or been handed back, so that a write which is repeated knows itself again.
 _LEASE_TOKEN = "lease_token"  # noqa: S105 - an attribute's name
 
@@ -55,15 +58,26 @@ class JobStore:
         found = self._dynamodb.get_item(TableName=self._table, Key=_key(job_id), ConsistentRead=True)
         return _from_item(found["Item"]) if "Item" in found else None
 
-    def withdraw(self, job_id: str) -> None:
-        """Remove a job that could not be queued, unless a worker already has it."""
-        self._dynamodb.delete_item(
-            TableName=self._table,
-            Key=_key(job_id),
-            ConditionExpression="#status = :queued",
-            ExpressionAttributeNames={"#status": names.STATUS},
-            ExpressionAttributeValues={":queued": {"S": Status.QUEUED}},
-        )
+    def unfinished(self, job_ids: Collection[str]) -> set[str]:
+        """Which of these jobs have not ended."""
+        found: set[str] = set()
+        keys = [_key(job_id) for job_id in sorted(job_ids)]
+        for start in range(0, len(keys), _BATCH_GET_MAX):
+            wanted: dict[str, Any] = {
+                self._table: {
+                    "Keys": keys[start : start + _BATCH_GET_MAX],
+                    "ProjectionExpression": f"{names.JOB_ID}, #status",
+                    "ExpressionAttributeNames": {"#status": names.STATUS},
+                    "ConsistentRead": True,
+                }
+            }
+            while wanted:
+                answer = self._dynamodb.batch_get_item(RequestItems=wanted)
+                for item in answer["Responses"].get(self._table, []):
+                    if not Status(item[names.STATUS]["S"]).is_final:
+                        found.add(item[names.JOB_ID]["S"])
+                wanted = dict(answer.get("UnprocessedKeys", {}))
+        return found
 
     def start(self, job_id: str, *, lease_seconds: float, queued_at: str, device: str) -> tuple[Job, Lease] | None:
         """queued → running, or take over a running job whose worker let its lease expire; counts an attempt.
@@ -121,6 +135,15 @@ class JobStore:
     def fail(self, lease: Lease, error: JobError) -> Job:
         """running → failed, with the cause. Raises `LostLeaseError`."""
         return self._end(lease, Status.FAILED, "error", error.model_dump_json())
+
+    def record_webhook(self, job_id: str, outcome: WebhookOutcome) -> None:
+        """Note what came of announcing the job's end; nothing happens if the job has been deleted."""
+        self._update(
+            job_id,
+            "SET webhook = :outcome",
+            "attribute_exists(#status)",
+            {":outcome": {"S": outcome.model_dump_json()}},
+        )
 
     def hand_back(self, lease: Lease, *, counts_as_attempt: bool = False) -> Job:
         """running → queued. The attempt is given back, unless the job may be what brought its worker down.

@@ -1,97 +1,79 @@
 """The Lambda function: routes, and errors turned into responses in one place."""
 
-from functools import cache
-from http import HTTPStatus
+from lambda_api import cold_start  # isort: split
+
+import time
 from typing import Any, Final
 
+from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 
-from jobs.logs import CORRELATION_ID, SERVICE_API, Event, log_event, make_logger
-from jobs.request import GenerationRequest
-from lambda_api.generations import RETRY_AFTER_SECONDS, Generations, JobView
-from lambda_api.problems import ApiError, field_errors, problem
-from lambda_api.settings import ApiSettings
+from jobs import logs, names
+from jobs.logs import Event, log_event
+from lambda_api import automatic1111, openai, services
+from lambda_api.caller import NOBODY, caller
+from lambda_api.problems import (
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    ROUTE_NOT_FOUND,
+    UNAVAILABLE,
+    ApiError,
+    problem,
+)
+from lambda_api.routing import ADAPTERS, PARTS, operations_at
+from lambda_api.services import logger
 
-CORRELATION_HEADER: Final = "x-correlation-id"
-# A request without a key can't get this far in a deployed API; the name only shows in tests of the function alone.
-NO_OWNER: Final = "none"
+RETRY_AFTER_SECONDS: Final = 5
+NO_ROUTE: Final = "none"
 
-logger = make_logger(SERVICE_API)
-app = APIGatewayRestResolver(enable_validation=True)
-
-
-@cache
-def generations() -> Generations:
-    """The clients are made at the first request that needs them."""
-    import boto3
-    from botocore.config import Config
-
-    from jobs.queue import JobQueue
-    from jobs.store import JobStore
-
-    settings = ApiSettings.from_environment()
-    # Under API Gateway's 29 s, so that an AWS hiccup ends in our error and not in the gateway's.
-    config = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=2, read_timeout=6)
-    return Generations(
-        store=JobStore(boto3.client("dynamodb", config=config), settings.jobs_table),
-        queue=JobQueue(boto3.client("sqs", config=config), settings.gpu_queue_url),
-        # SigV4 said explicitly: a default client may presign with SigV2, which AWS refuses in newer regions.
-        s3=boto3.client("s3", config=config.merge(Config(signature_version="s3v4"))),
-        images_bucket=settings.images_bucket,
-        default_size_px=settings.default_size_px,
-        logger=logger,
-    )
+app = APIGatewayRestResolver()
 
 
-@app.post("/v1/generations", status_code=202)
-def create_generation(body: GenerationRequest) -> Response[JobView]:
-    """Accept a job."""
-    context = app.current_event.request_context
-    owner = context.identity.get("apiKeyId") or NO_OWNER
-    job = generations().accept(body, owner=owner, correlation_id=context.request_id)
-    location = f"{(context.path or app.current_event.path).rstrip('/')}/{job.id}"
-    return Response(
-        status_code=int(HTTPStatus.ACCEPTED),
-        content_type="application/json",
-        headers={"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)},
-        body=job,
-    )
+def count_request(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    """Refuse a key that has made its requests of this minute, before anything is done for it."""
+    who = caller(app.current_event)
+    if who is not NOBODY:
+        logger.append_keys(**{logs.CALLER: who.name})
+        services.usage().count_request(who)
+    return next_middleware(app)
 
 
-@app.get("/v1/generations/<job_id>")
-def get_generation(job_id: str) -> JobView:
-    """Show a job."""
-    return generations().show(job_id)
+app.use([count_request])
+for part in (*PARTS, *ADAPTERS):
+    app.include_router(part.router)
+metrics = Metrics(namespace="GameForge", service=logs.SERVICE_API)
+_is_cold = True
 
 
 @app.exception_handler(ApiError)
 def on_api_error(error: ApiError) -> Response[str]:
     """Our own errors."""
-    return problem(error.status, error.code, error.detail, headers=error.headers)
-
-
-@app.exception_handler(RequestValidationError)
-def on_invalid_request(error: RequestValidationError) -> Response[str]:
-    """A body that is not JSON, or whose fields are wrong."""
-    errors = error.errors()
-    if any(e["type"] == "json_invalid" for e in errors):
-        return problem(HTTPStatus.BAD_REQUEST, "invalid-json", "The body is not valid JSON.")
-    return problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "invalid-request",
-        "The request is not valid; `errors` says which fields and why.",
-        errors=field_errors(errors),
-    )
+    return _answer(error)
 
 
 @app.not_found
 def on_not_found(error: NotFoundError) -> Response[str]:
-    """A path or method that is not ours."""
+    """A path that is not ours, or a method that a path of ours does not know."""
     event = app.current_event
-    return problem(HTTPStatus.NOT_FOUND, "route-not-found", f"There is no {event.http_method} {event.path}.")
+    allowed = sorted(operation.method.value for operation in operations_at(event.path))
+    if not allowed or event.http_method in allowed:
+        return _answer(ApiError(ROUTE_NOT_FOUND, f"There is no {event.path[:200]}."))
+    allow = ", ".join(allowed)
+    detail = f"{event.path[:200]} takes {allow}, not {event.http_method}."
+    return _answer(ApiError(METHOD_NOT_ALLOWED, detail, headers={"Allow": allow}))
+
+
+@app.exception_handler([ClientError, BotoCoreError])
+def on_aws_error(error: ClientError | BotoCoreError) -> Response[str]:
+    """AWS did not do what it was asked to, after retries."""
+    log_event(logger, Event.AWS_UNREACHABLE, f"AWS did not answer: {error}", warning=True)
+    detail = "A service behind the API did not answer; send the request again."
+    return _answer(ApiError(UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)}))
 
 
 @app.exception_handler(Exception)
@@ -99,25 +81,56 @@ def on_unexpected_error(error: Exception) -> Response[str]:
     """Whatever else: the log says all, the client gets the correlation id to ask about it."""
     logger.exception("The request failed", extra={"event": str(Event.REQUEST_FAILED)})
     correlation_id = app.current_event.request_context.request_id
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "internal-error",
-        f"Something went wrong on our side. Quote this id when you ask about it: {correlation_id}",
+    return _answer(
+        ApiError(INTERNAL, f"Something went wrong on our side. Quote this id when you ask about it: {correlation_id}")
     )
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """What AWS Lambda calls."""
+    global _is_cold
+    started = time.perf_counter()
     request = event["requestContext"]
-    logger.append_keys(**{CORRELATION_ID: request["requestId"]})
+    logger.append_keys(**{logs.CORRELATION_ID: request["requestId"]})
+    logger.remove_keys([logs.CALLER])
     response = app.resolve(event, context)
-    response.setdefault("multiValueHeaders", {})[CORRELATION_HEADER] = [request["requestId"]]
+    response.setdefault("multiValueHeaders", {})[names.CORRELATION_HEADER] = [request["requestId"]]
+    duration_ms = round((time.perf_counter() - started) * 1000, 1)
+    status = int(response["statusCode"])
+    found = operations_at(event["path"])
     log_event(
         logger,
         Event.REQUEST,
-        f"{event['httpMethod']} {event['path']} {response['statusCode']}",
-        method=event["httpMethod"],
-        route=event["path"],
-        status=response["statusCode"],
+        f"{event['httpMethod']} {event['path']} {status}",
+        **{
+            logs.METHOD: event["httpMethod"],
+            logs.ROUTE: found[0].path if found else NO_ROUTE,
+            logs.STATUS: status,
+            logs.DURATION_MILLISECONDS: duration_ms,
+            logs.COLD_START: _is_cold,
+        },
+        **_metrics(status, duration_ms),
     )
+    if _is_cold:
+        _is_cold = False
+        cold_start.over()
     return response
+
+
+def _answer(error: ApiError) -> Response[str]:
+    """The error in the form that the client of this path expects."""
+    path = app.current_event.path
+    forms = {openai.PREFIX: openai.error_response, automatic1111.PREFIX: automatic1111.error_response}
+    form = next((form for prefix, form in forms.items() if path.startswith(prefix)), problem)
+    return form(error)
+
+
+def _metrics(status: int, duration_ms: float) -> dict[str, Any]:
+    """CloudWatch reads these fields of the request's own line as metrics: no second line, no call."""
+    metrics.add_metric("Requests", MetricUnit.Count, 1)
+    metrics.add_metric("ClientErrors", MetricUnit.Count, int(400 <= status < 500))
+    metrics.add_metric("ServerErrors", MetricUnit.Count, int(status >= 500))
+    metrics.add_metric("Latency", MetricUnit.Milliseconds, duration_ms)
+    fields = dict(metrics.serialize_metric_set())
+    metrics.clear_metrics()
+    return fields

@@ -1,15 +1,17 @@
-"""What the emulator lacks: seven CloudFormation resource types, and the public parameter of the ECS GPU AMI.
+"""What the emulator lacks: seven CloudFormation resource types, the public parameter of the ECS GPU AMI, and API
+Gateway's own answer when a function fails.
 
 The ECS and EC2 types call the emulator's own APIs; the others are records. Checked against each emulator release by
 `tests/local_cloud/test_additions.py`.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 from ministack.core.responses import new_uuid
-from ministack.services import ecs, ssm
+from ministack.services import apigateway_v1, ecs, ssm
 from ministack.services.cloudformation import provisioners
 
 from local_cloud import ec2_additions
@@ -149,10 +151,25 @@ _HANDLERS: Final[dict[str, dict[str, Callable[..., Any]]]] = {
 }
 
 
+def _with_gateway_response(invoke: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """API Gateway's own answer to a proxied function that fails; the emulator shows the function's error instead."""
+
+    async def invoke_proxy(*arguments: Any, **named: Any) -> Any:
+        answer = await invoke(*arguments, **named)
+        failed = isinstance(answer, tuple) and answer[0] == HTTPStatus.BAD_GATEWAY
+        if failed and json.loads(answer[2]).keys() == {"message"}:
+            return apigateway_v1._GatewayError("DEFAULT_5XX", "Internal server error")  # type: ignore[no-untyped-call]
+        return answer
+
+    return invoke_proxy
+
+
 def install() -> None:
     """Teach the emulator, in this process, what it lacks. Raises `RuntimeError` if a newer one knows it already."""
     known = sorted(set(_HANDLERS) & set(provisioners._RESOURCE_HANDLERS))
     if known:
         raise RuntimeError(f"the emulator knows {', '.join(known)} by itself now: drop them from local_cloud/additions")
     provisioners._RESOURCE_HANDLERS.update(_HANDLERS)
+    invoke = apigateway_v1._invoke_lambda_proxy_v1
+    apigateway_v1._invoke_lambda_proxy_v1 = _with_gateway_response(invoke)  # type: ignore[assignment]
     ssm._PUBLIC_AMI_PARAMETERS[GPU_AMI_PARAMETER] = GPU_AMI_ID

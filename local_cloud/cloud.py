@@ -40,6 +40,8 @@ class LocalCloud:
     keep: bool = False
     # More environment for the worker, as a changed task definition would give it.
     worker_environment: dict[str, str] = field(default_factory=dict)
+    # Without one, jobs wait: for those who run them themselves.
+    with_worker: bool = True
     say: Callable[[str], None] = print
     on_log_line: Callable[[str], None] = lambda line: None
 
@@ -94,7 +96,8 @@ class LocalCloud:
         self._start_emulator(data)
         foundation = self.deployment.foundation()
         self.deployment.gpu_cluster()
-        self._start_worker()
+        if self.with_worker:
+            self._start_worker()
         self._follower = GroupFollower(self.deployment.client("logs"), API_LOG_GROUP, self.on_log_line)
         self._follower.start()
         api = self.deployment.api(foundation["ArtifactsBucketName"])
@@ -104,8 +107,11 @@ class LocalCloud:
         urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 - our own address
         endpoint = self.state / "endpoint.json"
         endpoint.touch(mode=0o600)
-        endpoint.write_text(json.dumps({"url": self.url, "key": self.key}))
-        self._wait_for_worker()
+        endpoint.write_text(
+            json.dumps({"url": self.url, "key": self.key, "aws_url": self.environment["AWS_ENDPOINT_URL"]})
+        )
+        if self.with_worker:
+            self._wait_for_worker()
 
     def _start_emulator(self, data: Path) -> None:
         log = self.state / "emulator.log"
@@ -156,6 +162,11 @@ class LocalCloud:
     def _wait_for_worker(self) -> None:
         if not self._ready.wait(START_TIMEOUT_SECONDS):
             raise CloudError(f"the worker did not become ready in {START_TIMEOUT_SECONDS:.0f} s; see the lines above")
+
+    @property
+    def emulator_pid(self) -> int:
+        """The process of the AWS emulator; the functions are its children."""
+        return self._processes.pid("emulator")
 
     @property
     def worker_pid(self) -> int:

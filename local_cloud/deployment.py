@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from gameforge.aws import Aws
 from gameforge.stack import Stack
 from gameforge.system import API, FOUNDATION, GPU_CLUSTER, code_key, default_network, upload_package
 from gameforge.template_file import read_template
+from jobs.keys import KeyNameError, KeyStore, Limits
 from local_cloud import ROOT
 from tiny_sdxl import CHECKPOINT_DIR
 
@@ -21,6 +23,11 @@ PROJECT: Final = "gameforge"
 REGION: Final = "us-east-1"
 # The size that the tiny checkpoint draws best.
 DEFAULT_SIZE_PX: Final = 64
+# Whose key `make up` prints.
+KEY_NAME: Final = "local"
+# One person's laptop needs no protection from that person.
+KEY_LIMITS: Final = Limits(requests_per_minute=10**6, unfinished_jobs=10_000, pixel_steps_per_day=10**15)
+MODEL_NAME: Final = "tiny-sdxl"
 
 
 @dataclass(frozen=True)
@@ -59,9 +66,20 @@ class Deployment:
         """The API, with the Lambda package built now and uploaded under its content's hash."""
         package = build_lambda.build(self.build / "lambda")
         upload_package(self.client("s3"), artifacts_bucket, package)
-        outputs = self.deploy(API, LambdaCodeKey=code_key(package), DefaultImageSizePx=str(DEFAULT_SIZE_PX))
-        api_key = self.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
-        return Api(outputs["ApiId"], outputs["StageName"], api_key["value"])
+        outputs = self.deploy(
+            API,
+            LambdaCodeKey=code_key(package),
+            ModelName=MODEL_NAME,
+            DefaultImageSizePx=str(DEFAULT_SIZE_PX),
+        )
+        return Api(outputs["ApiId"], outputs["StageName"], self._new_key())
+
+    def _new_key(self) -> str:
+        """A key of the local cloud's own; only its hash is kept, so each start makes another under the same name."""
+        store = KeyStore(self.client("dynamodb"), f"{PROJECT}-keys")
+        with suppress(KeyNameError):
+            store.revoke(KEY_NAME)
+        return store.create(KEY_NAME, KEY_LIMITS).key
 
     def worker_environment(self) -> tuple[list[str], dict[str, str]]:
         """The worker's command and environment, as the deployed task definition has them."""

@@ -59,6 +59,14 @@ def check_port(port: int, *, variable: str) -> None:
             ) from None
 
 
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class Processes:
     """The processes of one local cloud, and the file that lets a later one end what a killed one left behind."""
 

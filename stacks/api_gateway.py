@@ -1,13 +1,16 @@
-"""API Gateway: routes, stage, access logs, and the key that a client needs."""
+"""API Gateway: routes, stage and access logs."""
 
 import json
+import re
 from typing import Any, Final
 
 from troposphere import GetAtt, If, Ref, Sub, Template, apigateway, awslambda, iam
 
+from jobs import names
 from stacks import constants as c
 from stacks import policies
 from stacks.deployment_id import route_fingerprint
+from stacks.gateway_problems import gateway_responses
 from stacks.log_groups import log_group
 from stacks.template import add, export, project_tags
 
@@ -25,47 +28,61 @@ _ACCESS_LOG_FIELDS: Final = {
     "integration_latency_ms": "$context.integrationLatency",
     "integration_error": "$context.integrationErrorMessage",
     "error": "$context.error.message",
-    "api_key_id": "$context.identity.apiKeyId",
+    "caller": "$context.authorizer.caller",
     "source_ip": "$context.identity.sourceIp",
     "user_agent": "$context.identity.userAgent",
 }
 
 
 def add_gateway(
-    template: Template, function: awslambda.Function, *, log_kept_days: Ref, logs_role_arn: Ref
-) -> tuple[apigateway.RestApi, apigateway.Stage]:
-    """Add the API with its one route to the function, and the stage. Returns the API and the stage."""
+    template: Template,
+    function: awslambda.Function,
+    authorizer: apigateway.Authorizer,
+    *,
+    log_kept_days: Ref,
+    logs_role_arn: Ref,
+) -> None:
+    """Add the API with its routes to the function, and the stage."""
     api = apigateway.RestApi(
         "Api",
         Name=Sub(c.API_NAME),
         Description="GameForge SDXL: pictures from prompts.",
-        ApiKeySourceType="HEADER",
         EndpointConfiguration=apigateway.EndpointConfiguration(Types=["REGIONAL"]),
         Tags=project_tags(),
     )
     add(template, api, export("ApiId", "Id of the REST API.", Ref(api), c.EXPORT_API_ID))
-    _add_routes(template, api, function)
-    stage = _add_stage(template, api, _add_deployment(template, api), log_kept_days, logs_role_arn)
-    return api, stage
+    _add_route(template, api, "Proxy", "{proxy+}", AuthorizationType="CUSTOM", AuthorizerId=Ref(authorizer))
+    for path in names.OPEN_PATHS:
+        _add_route(template, api, _title(path), path.removeprefix("/"), AuthorizationType="NONE")
+    _add_permission(template, function)
+    add(template, *gateway_responses(api))
+    _add_stage(template, api, _add_deployment(template, api), log_kept_days, logs_role_arn)
 
 
-def _add_routes(template: Template, api: apigateway.RestApi, function: awslambda.Function) -> None:
-    version = apigateway.Resource(
-        "VersionResource", RestApiId=Ref(api), ParentId=GetAtt(api, "RootResourceId"), PathPart=c.API_PATH
+def _title(path: str) -> str:
+    return "".join(word.capitalize() for word in re.findall(r"\w+", path))
+
+
+def _add_route(template: Template, api: apigateway.RestApi, title: str, path_part: str, **authorization: Any) -> None:
+    """Add a path under the root, and a method that hands every request for it to the function."""
+    resource = apigateway.Resource(
+        f"{title}Resource", RestApiId=Ref(api), ParentId=GetAtt(api, "RootResourceId"), PathPart=path_part
     )
-    proxy = apigateway.Resource("ProxyResource", RestApiId=Ref(api), ParentId=Ref(version), PathPart="{proxy+}")
     invocation = (
         "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Function.Arn}/invocations"
     )
     method = apigateway.Method(
-        "ProxyMethod",
+        f"{title}Method",
         RestApiId=Ref(api),
-        ResourceId=Ref(proxy),
+        ResourceId=Ref(resource),
         HttpMethod="ANY",
-        AuthorizationType="NONE",
-        ApiKeyRequired=True,
+        **authorization,
         Integration=apigateway.Integration(Type="AWS_PROXY", IntegrationHttpMethod="POST", Uri=Sub(invocation)),
     )
+    add(template, resource, method)
+
+
+def _add_permission(template: Template, function: awslambda.Function) -> None:
     permission = awslambda.Permission(
         "GatewayPermission",
         Action="lambda:InvokeFunction",
@@ -73,7 +90,7 @@ def _add_routes(template: Template, api: apigateway.RestApi, function: awslambda
         Principal="apigateway.amazonaws.com",
         SourceArn=Sub("arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*"),
     )
-    add(template, version, proxy, method, permission)
+    add(template, permission)
 
 
 def _add_deployment(template: Template, api: apigateway.RestApi) -> apigateway.Deployment:
@@ -81,7 +98,11 @@ def _add_deployment(template: Template, api: apigateway.RestApi) -> apigateway.D
     deployment = apigateway.Deployment(
         # A deployment is a snapshot and never changes, so changed routes have to make another one.
         f"Deployment{route_fingerprint(resources)}",
-        DependsOn=[title for title, each in resources.items() if each["Type"] == "AWS::ApiGateway::Method"],
+        DependsOn=[
+            title
+            for title, each in resources.items()
+            if each["Type"] in ("AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse")
+        ],
         RestApiId=Ref(api),
     )
     add(template, deployment)
@@ -94,7 +115,7 @@ def _add_stage(
     deployment: apigateway.Deployment,
     log_kept_days: Ref,
     logs_role_arn: Ref,
-) -> apigateway.Stage:
+) -> None:
     lines = log_group("AccessLogGroup", c.API_ACCESS_LOG_GROUP_NAME, log_kept_days)
     # Both stay when the stack goes: other APIs of the account and region write their logs with them.
     kept: dict[str, Any] = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
@@ -141,20 +162,3 @@ def _add_stage(
         export("StageName", "Name of the API's stage.", Ref(stage), c.EXPORT_API_STAGE),
         export("ApiUrl", "What the URLs of the API begin with.", url, c.EXPORT_API_URL),
     )
-    return stage
-
-
-def add_key(
-    template: Template, api: apigateway.RestApi, stage: apigateway.Stage, *, requests_per_second: Ref, burst: Ref
-) -> None:
-    """Add one key, and the plan that throttles it."""
-    key = apigateway.ApiKey("ApiKey", Name=Sub(c.API_KEY_NAME), Enabled=True, Tags=project_tags())
-    plan = apigateway.UsagePlan(
-        "UsagePlan",
-        UsagePlanName=Sub(c.USAGE_PLAN_NAME),
-        ApiStages=[apigateway.ApiStage(ApiId=Ref(api), Stage=Ref(stage))],
-        Throttle=apigateway.ThrottleSettings(RateLimit=requests_per_second, BurstLimit=burst),
-        Tags=project_tags(),
-    )
-    plan_key = apigateway.UsagePlanKey("UsagePlanKey", KeyId=Ref(key), KeyType="API_KEY", UsagePlanId=Ref(plan))
-    add(template, key, plan, plan_key, export("ApiKeyId", "Id of the first API key.", Ref(key), c.EXPORT_API_KEY_ID))

@@ -71,6 +71,9 @@ ALERT_TOPIC_NAME: Final = "${Project}-alerts"
 TRAFFIC_PARAMETER_NAME: Final = "/${Project}/traffic/gpu-percent"
 TRAFFIC_GPU_PERCENT: Final = 100
 
+KEYS_TABLE_NAME: Final = "${Project}-keys"
+USAGE_TABLE_NAME: Final = "${Project}-usage"
+
 IMAGES_KEPT_DAYS: Final = 30
 UNFINISHED_UPLOADS_KEPT_DAYS: Final = 1
 CONTAINER_IMAGES_KEPT: Final = 10
@@ -84,11 +87,16 @@ LONG_POLL_SECONDS: Final = 20
 API_NAME: Final = "${Project}-api"
 API_FUNCTION_NAME: Final = "${Project}-api"
 API_FUNCTION_LOG_GROUP_NAME: Final = "/aws/lambda/${Project}-api"
+SWEEP_FUNCTION_NAME: Final = "${Project}-api-sweep"
+SWEEP_LOG_GROUP_NAME: Final = "/aws/lambda/${Project}-api-sweep"
+SWEEP_RULE_NAME: Final = "${Project}-api-sweep"
+SWEEP_SCHEDULE: Final = "rate(1 minute)"
+SWEEP_TIMEOUT_SECONDS: Final = 50
 API_ACCESS_LOG_GROUP_NAME: Final = "/aws/apigateway/${Project}-api"
 API_STAGE_NAME: Final = "live"
 API_PATH: Final = "v1"
-API_KEY_NAME: Final = "${Project}-default"
-USAGE_PLAN_NAME: Final = "${Project}-default"
+AUTHORIZER_NAME: Final = "${Project}-authorizer"
+AUTHORIZER_LOG_GROUP_NAME: Final = "/aws/lambda/${Project}-authorizer"
 
 LAMBDA_RUNTIME: Final = "python3.11"
 LAMBDA_ARCHITECTURE: Final = "x86_64"
@@ -97,11 +105,25 @@ LAMBDA_ARCHITECTURE: Final = "x86_64"
 LAMBDA_MEMORY_MB: Final = 1024
 # API Gateway gives up after 29 s.
 LAMBDA_TIMEOUT_SECONDS: Final = 29
+# It reads one item; the memory is for the CPU that comes with it, at a cold start.
+AUTHORIZER_MEMORY_MB: Final = 512
+AUTHORIZER_TIMEOUT_SECONDS: Final = 10
+
+WEBHOOKS_NAME: Final = "${Project}-webhooks"
+WEBHOOKS_LOG_GROUP_NAME: Final = "/aws/lambda/${Project}-webhooks"
+WEBHOOK_QUEUE_NAME: Final = "${Project}-webhooks"
+WEBHOOKS_MEMORY_MB: Final = 512
+# A receiver has 10 s to answer.
+WEBHOOKS_TIMEOUT_SECONDS: Final = 30
+WEBHOOKS_CONCURRENCY_MAX: Final = 10
+# Eight attempts in 17 hours, each later than the one before.
+WEBHOOK_RETRY_SECONDS: Final = (5, 60, 300, 1800, 7200, 18_000, 36_000)
+
 STAGE_REQUESTS_PER_SECOND: Final = 100
 STAGE_REQUESTS_BURST: Final = 200
-KEY_REQUESTS_PER_SECOND: Final = 50
-KEY_REQUESTS_BURST: Final = 100
 IMAGE_SIZE_PX: Final = 1024
+# 16 pictures of 1024 x 1024 at 25 steps: about seven minutes of a T4.
+PIXEL_STEPS_MAX: Final = 16 * 1024 * 1024 * 25
 GATEWAY_LOGS_POLICY: Final = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 # --- Image -----------------------------------------------------------------------------------------------------------
@@ -133,6 +155,9 @@ EXPORT_IMAGES_BUCKET: Final = "images-bucket"
 EXPORT_MODELS_BUCKET: Final = "models-bucket"
 EXPORT_ARTIFACTS_BUCKET: Final = "artifacts-bucket"
 EXPORT_JOBS_TABLE: Final = "jobs-table"
+EXPORT_JOBS_TABLE_STREAM_ARN: Final = "jobs-table-stream-arn"
+EXPORT_KEYS_TABLE: Final = "keys-table"
+EXPORT_USAGE_TABLE: Final = "usage-table"
 EXPORT_GPU_QUEUE_URL: Final = "gpu-queue-url"
 EXPORT_GPU_QUEUE_ARN: Final = "gpu-queue-arn"
 EXPORT_CPU_QUEUE_URL: Final = "cpu-queue-url"
@@ -154,6 +179,5 @@ EXPORT_PRIVATE_SUBNETS: Final = "private-subnets"
 EXPORT_API_ID: Final = "api-id"
 EXPORT_API_STAGE: Final = "api-stage"
 EXPORT_API_URL: Final = "api-url"
-EXPORT_API_KEY_ID: Final = "api-key-id"
 EXPORT_API_FUNCTION: Final = "api-function"
 EXPORT_API_LOG_GROUP: Final = "api-log-group"

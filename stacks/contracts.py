@@ -16,6 +16,10 @@ class Contract:
     actions: Mapping[str, frozenset[str]]
 
 
+def _of(service: str, actions: str) -> frozenset[str]:
+    return frozenset(f"{service}:{action}" for action in actions.split())
+
+
 _PULL: Final = frozenset(
     {
         "ecr:BatchCheckLayerAvailability",
@@ -24,6 +28,7 @@ _PULL: Final = frozenset(
         "ecr:GetDownloadUrlForLayer",
     }
 )
+_SEND: Final = frozenset({"sqs:GetQueueAttributes", "sqs:SendMessage"})
 _LOG: Final = frozenset({"logs:CreateLogStream", "logs:PutLogEvents"})
 
 CONTRACTS: Final = {
@@ -47,7 +52,7 @@ CONTRACTS: Final = {
         resources={
             "S3::Bucket": 3,
             "S3::BucketPolicy": 3,
-            "DynamoDB::Table": 1,
+            "DynamoDB::Table": 3,
             "SQS::Queue": 3,
             "SQS::QueuePolicy": 3,
             "ECR::Repository": 1,
@@ -61,6 +66,9 @@ CONTRACTS: Final = {
                 c.EXPORT_MODELS_BUCKET,
                 c.EXPORT_ARTIFACTS_BUCKET,
                 c.EXPORT_JOBS_TABLE,
+                c.EXPORT_JOBS_TABLE_STREAM_ARN,
+                c.EXPORT_KEYS_TABLE,
+                c.EXPORT_USAGE_TABLE,
                 c.EXPORT_GPU_QUEUE_URL,
                 c.EXPORT_GPU_QUEUE_ARN,
                 c.EXPORT_CPU_QUEUE_URL,
@@ -153,43 +161,41 @@ CONTRACTS: Final = {
     "api": Contract(
         resources={
             "ApiGateway::RestApi": 1,
-            "ApiGateway::Resource": 2,
-            "ApiGateway::Method": 1,
+            "ApiGateway::Resource": 3,
+            "ApiGateway::Method": 3,
+            "ApiGateway::Authorizer": 1,
+            "ApiGateway::GatewayResponse": 9,
             "ApiGateway::Deployment": 1,
             "ApiGateway::Stage": 1,
             "ApiGateway::Account": 1,
-            "ApiGateway::ApiKey": 1,
-            "ApiGateway::UsagePlan": 1,
-            "ApiGateway::UsagePlanKey": 1,
-            "Lambda::Function": 1,
-            "Lambda::Permission": 1,
-            "Logs::LogGroup": 2,
-            "IAM::Role": 2,
+            "Lambda::EventSourceMapping": 2,
+            "Lambda::Function": 4,
+            "Lambda::Permission": 3,
+            "Events::Rule": 1,
+            "Logs::LogGroup": 5,
+            "IAM::Role": 5,
+            "SQS::Queue": 1,
+            "SQS::QueuePolicy": 1,
         },
         exports=frozenset(
             {
                 c.EXPORT_API_ID,
                 c.EXPORT_API_STAGE,
                 c.EXPORT_API_URL,
-                c.EXPORT_API_KEY_ID,
                 c.EXPORT_API_FUNCTION,
                 c.EXPORT_API_LOG_GROUP,
             }
         ),
         actions={
-            "FunctionRole": frozenset(
-                {
-                    "dynamodb:DeleteItem",
-                    "dynamodb:GetItem",
-                    "dynamodb:PutItem",
-                    "dynamodb:Query",
-                    "dynamodb:UpdateItem",
-                    "s3:DeleteObject",
-                    "s3:GetObject",
-                    "sqs:GetQueueAttributes",
-                    "sqs:SendMessage",
-                }
-            )
+            "SweepRole": frozenset({"dynamodb:Query", "dynamodb:UpdateItem"}) | _SEND | _LOG,
+            "AuthorizerRole": frozenset({"dynamodb:GetItem"}) | _LOG,
+            "WebhookRole": _of("dynamodb", "DescribeStream GetItem GetRecords GetShardIterator ListStreams UpdateItem")
+            | _of("sqs", "ChangeMessageVisibility DeleteMessage ReceiveMessage")
+            | _SEND
+            | _LOG,
+            "FunctionRole": _of("dynamodb", "BatchGetItem DeleteItem GetItem PutItem Query UpdateItem")
+            | _of("s3", "DeleteObject GetObject")
+            | _SEND
             | _LOG,
             "GatewayLogsRole": frozenset(),
         },

@@ -1,4 +1,4 @@
-"""The `foundation` stack: buckets, jobs table, container repository, alerts and the traffic share."""
+"""The `foundation` stack: buckets, tables, container repository, alerts and the traffic share."""
 
 import json
 from typing import Any, Final
@@ -8,6 +8,7 @@ from troposphere import Equals, GetAtt, Not, Ref, Sub, Template, dynamodb, ecr, 
 from jobs import names
 from stacks import constants as c
 from stacks import parameters, policies
+from stacks.api_keys import add_key_tables
 from stacks.queues import add_queues
 from stacks.template import add, export, new_template, project_tags
 
@@ -18,7 +19,7 @@ def build() -> Template:
     """The template."""
     protect_data = parameters.choice(
         "ProtectData",
-        "Whether DynamoDB refuses to delete the jobs table. Set it to false before this stack is deleted for good.",
+        "Whether DynamoDB refuses to delete the tables. Set it to false before this stack is deleted for good.",
         choices=("true", "false"),
         default="true",
     )
@@ -39,13 +40,14 @@ def build() -> Template:
     )
     template = new_template(
         "foundation",
-        "GameForge SDXL foundation: buckets, jobs table, queues, container repository, alerts, traffic share.",
+        "GameForge SDXL foundation: buckets, tables, queues, container repository, alerts, traffic share.",
         {"Project": [parameters.project()], "Data": [images_kept_days, protect_data], "Alerts": [alert_email]},
     )
     _add_images_bucket(template, Ref(images_kept_days))
     _add_bucket(template, "ModelsBucket", c.MODELS_BUCKET_NAME, c.EXPORT_MODELS_BUCKET)
     _add_bucket(template, "ArtifactsBucket", c.ARTIFACTS_BUCKET_NAME, c.EXPORT_ARTIFACTS_BUCKET)
     _add_jobs_table(template, Ref(protect_data))
+    add_key_tables(template, Ref(protect_data))
     add_queues(template)
     _add_repository(template)
     template.add_condition(HAS_ALERT_EMAIL, Not(Equals(Ref(alert_email), "")))
@@ -126,12 +128,20 @@ def _add_jobs_table(template: Template, protect_data: Ref) -> None:
         KeySchema=[dynamodb.KeySchema(AttributeName=names.JOB_ID, KeyType="HASH")],
         GlobalSecondaryIndexes=[index(names.OWNER_INDEX, names.OWNER), index(names.STATUS_INDEX, names.STATUS)],
         TimeToLiveSpecification=dynamodb.TimeToLiveSpecification(AttributeName=names.EXPIRES_AT, Enabled=True),
+        # How webhooks learn of every job that ends.
+        StreamSpecification=dynamodb.StreamSpecification(StreamViewType="NEW_AND_OLD_IMAGES"),
         PointInTimeRecoverySpecification=dynamodb.PointInTimeRecoverySpecification(PointInTimeRecoveryEnabled=True),
         SSESpecification=dynamodb.SSESpecification(SSEEnabled=True),
         DeletionProtectionEnabled=protect_data,
         Tags=project_tags(),
     )
-    add(template, table, export("JobsTableName", "Name of the jobs table.", Ref(table), c.EXPORT_JOBS_TABLE))
+    stream_arn = GetAtt(table, "StreamArn")
+    add(
+        template,
+        table,
+        export("JobsTableName", "Name of the jobs table.", Ref(table), c.EXPORT_JOBS_TABLE),
+        export("JobsTableStreamArn", "ARN of the jobs table's stream.", stream_arn, c.EXPORT_JOBS_TABLE_STREAM_ARN),
+    )
 
 
 def _add_repository(template: Template) -> None:

@@ -1,4 +1,4 @@
-"""The job queues, one a side, and the dead letters of both."""
+"""The job queues, one a side, and the dead letters of all queues."""
 
 from troposphere import GetAtt, Ref, Sub, Template, sqs
 
@@ -13,7 +13,8 @@ def add_queues(template: Template) -> None:
     sources = {"GpuQueue": c.GPU_QUEUE_NAME, "CpuQueue": c.CPU_QUEUE_NAME}
     # By name: the queues refer to their dead letters already, and two references would be a circle.
     source_arns = [
-        Sub("arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + name) for name in sources.values()
+        Sub("arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + name)
+        for name in (*sources.values(), c.WEBHOOK_QUEUE_NAME)
     ]
     dead_letters = sqs.Queue(
         "DeadLetterQueue",

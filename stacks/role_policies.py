@@ -3,9 +3,11 @@
 from typing import Any, Final
 
 from awacs import dynamodb, ecr, ecs, logs, s3, sqs
+from awacs.aws import Allow, Condition, ForAllValuesStringEquals, Statement, StringEqualsIfExists
 from troposphere import Sub
 from troposphere.iam import Policy
 
+from jobs.keys import PUBLIC_ATTRIBUTES
 from stacks import constants as c
 from stacks.policies import allow, document
 from stacks.template import import_value
@@ -64,14 +66,75 @@ def gpu_worker() -> Policy:
 
 def api_function(log_group_arn: Any) -> Policy:
     """The API: keep jobs, queue them, hand out and delete pictures."""
-    keeping = [dynamodb.DeleteItem, dynamodb.GetItem, dynamodb.PutItem, dynamodb.Query, dynamodb.UpdateItem]
+    keeping = [
+        dynamodb.BatchGetItem,
+        dynamodb.DeleteItem,
+        dynamodb.GetItem,
+        dynamodb.PutItem,
+        dynamodb.Query,
+        dynamodb.UpdateItem,
+    ]
     queues = [import_value(c.EXPORT_GPU_QUEUE_ARN), import_value(c.EXPORT_CPU_QUEUE_ARN)]
     return Policy(
         PolicyName="serve-jobs",
         PolicyDocument=document(
             allow("KeepJobs", keeping, [_table_arn(), _table_arn("/index/*")]),
+            allow("CountUse", [dynamodb.GetItem, dynamodb.UpdateItem], [_table_arn(table=c.EXPORT_USAGE_TABLE)]),
             allow("QueueJobs", [sqs.GetQueueAttributes, sqs.SendMessage], queues),
             allow("ServePictures", [s3.DeleteObject, s3.GetObject], [_objects_arn(c.EXPORT_IMAGES_BUCKET)]),
+            _write_logs(log_group_arn),
+        ),
+    )
+
+
+def sweep_function(log_group_arn: Any) -> Policy:
+    """The sweep: find jobs that are not on their queue, put them there, note that they are."""
+    queues = [import_value(c.EXPORT_GPU_QUEUE_ARN), import_value(c.EXPORT_CPU_QUEUE_ARN)]
+    return Policy(
+        PolicyName="queue-lost-jobs",
+        PolicyDocument=document(
+            allow("FindJobs", [dynamodb.Query], [_table_arn("/index/*")]),
+            allow("MarkJobs", [dynamodb.UpdateItem], [_table_arn()]),
+            allow("QueueJobs", [sqs.GetQueueAttributes, sqs.SendMessage], queues),
+            _write_logs(log_group_arn),
+        ),
+    )
+
+
+def authorizer(log_group_arn: Any) -> Policy:
+    """The authorizer: look keys up, without the secrets that webhooks are signed with."""
+    lookup = Statement(
+        Sid="LookKeysUp",
+        Effect=Allow,
+        Action=[dynamodb.GetItem],
+        Resource=[_table_arn(table=c.EXPORT_KEYS_TABLE)],
+        Condition=Condition(
+            [
+                ForAllValuesStringEquals({"dynamodb:Attributes": list(PUBLIC_ATTRIBUTES)}),
+                StringEqualsIfExists({"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}),
+            ]
+        ),
+    )
+    return Policy(PolicyName="check-keys", PolicyDocument=document(lookup, _write_logs(log_group_arn)))
+
+
+def webhooks(queue_arn: Any, log_group_arn: Any) -> Policy:
+    """The webhooks: hear of ended jobs, keep announcements, sign them, note their outcome."""
+    hearing = [dynamodb.DescribeStream, dynamodb.GetRecords, dynamodb.GetShardIterator, dynamodb.ListStreams]
+    keeping = [
+        sqs.ChangeMessageVisibility,
+        sqs.DeleteMessage,
+        sqs.GetQueueAttributes,
+        sqs.ReceiveMessage,
+        sqs.SendMessage,
+    ]
+    return Policy(
+        PolicyName="announce-jobs",
+        PolicyDocument=document(
+            allow("HearOfEndedJobs", hearing, [import_value(c.EXPORT_JOBS_TABLE_STREAM_ARN)]),
+            allow("KeepAnnouncements", keeping, [queue_arn]),
+            allow("NoteOutcomes", [dynamodb.GetItem, dynamodb.UpdateItem], [_table_arn()]),
+            allow("Sign", [dynamodb.GetItem], [_table_arn(table=c.EXPORT_KEYS_TABLE)]),
             _write_logs(log_group_arn),
         ),
     )
@@ -114,9 +177,9 @@ def _write_logs(log_group_arn: Any) -> Any:
     return allow("WriteLogs", [logs.CreateLogStream, logs.PutLogEvents], [log_group_arn])
 
 
-def _table_arn(suffix: str = "") -> Sub:
+def _table_arn(suffix: str = "", *, table: str = c.EXPORT_JOBS_TABLE) -> Sub:
     arn = _ARN + ":dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Table}" + suffix
-    return Sub(arn, Table=import_value(c.EXPORT_JOBS_TABLE))
+    return Sub(arn, Table=import_value(table))
 
 
 def _bucket_arn(export: str) -> Sub:

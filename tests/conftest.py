@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +15,10 @@ import pytest
 
 from jobs import names
 from local_cloud.cloud import LocalCloud
+from local_cloud.processes import free_port
 
 # Short, so that a test that kills a worker does not wait a minute for the lease to run out.
 LEASE_SECONDS = 4
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class LogLines:

@@ -90,3 +90,9 @@ def test_the_command_line_says_what_is_wrong(cloud: LocalCloud) -> None:
     assert done.returncode == 1
     assert "width" in done.stderr
     assert "multiple of 8" in done.stderr
+
+
+def test_health_knows_the_worker_that_runs(api: httpx.Client) -> None:
+    health = api.get("/v1/health").json()
+    assert (health["status"], health["live_workers"]) == ("ok", 1)
+    assert [worker["device"] for worker in health["workers"]] == ["cpu"]

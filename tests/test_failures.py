@@ -34,20 +34,3 @@ def test_a_message_of_a_job_that_is_gone_is_dropped(cloud: LocalCloud, log: LogL
     queue = JobQueue(sqs, sqs.get_queue_url(QueueName="gameforge-gpu-jobs")["QueueUrl"])
     queue.send(JobMessage(job_id="gone", correlation_id="c"))
     assert log.wait_for(event="job_skipped", job_id="gone")["status"] == "gone"
-
-
-def test_a_job_that_the_queue_refuses_is_not_accepted(cloud: LocalCloud, api: httpx.Client, log: LogLines) -> None:
-    function = cloud.deployment.client("lambda")
-    environment = function.get_function_configuration(FunctionName="gameforge-api")["Environment"]
-    broken = {**environment["Variables"], "GAMEFORGE_GPU_QUEUE_URL": "http://127.0.0.1:9/000000000000/nothing"}
-    function.update_function_configuration(FunctionName="gameforge-api", Environment={"Variables": broken})
-    try:
-        response = api.post("/v1/generations", json={"prompt": "a red gem"})
-    finally:
-        function.update_function_configuration(FunctionName="gameforge-api", Environment=environment)
-
-    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
-    assert response.json()["type"] == "urn:gameforge:problem:queue-unavailable"
-    withdrawn = log.wait_for(event="job_not_queued")["job_id"]
-    assert api.get(f"/v1/generations/{withdrawn}").status_code == 404
-    post(api, prompt="a red gem", num_inference_steps=1)

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from jobs.names import OPEN_PATHS
 from stacks.deployment_id import FINGERPRINT_LENGTH, route_fingerprint
 from stacks.invariants.finding import Finding
-from stacks.template_view import Resource, TemplateView, is_true, mapping, mappings, number
+from stacks.template_view import Resource, TemplateView, mapping, mappings, number
 
 # After that, API Gateway answers 504 by itself.
 _GATEWAY_TIMEOUT_SECONDS: Final = 29
@@ -34,12 +35,13 @@ def deployment_follows_routes(view: TemplateView) -> Iterator[Finding]:
 
 
 def method_is_guarded(view: TemplateView) -> Iterator[Finding]:
-    """Every method asks for a key or has an authorizer."""
+    """Every method has an authorizer, but for the paths that are meant for everybody."""
     for method in view.of_type("ApiGateway::Method"):
         guarded = method.properties.get("AuthorizationType", "NONE") != "NONE"
-        keyed = is_true(method.properties.get("ApiKeyRequired"))
-        if not guarded and not keyed and method.properties.get("HttpMethod") != "OPTIONS":
-            yield Finding(method.logical_id, "anybody can call it: set ApiKeyRequired, or give it an authorizer")
+        resource = view.referred(method.written("ResourceId"))
+        is_open = resource is not None and f"/{resource.properties.get('PathPart')}" in OPEN_PATHS
+        if not guarded and not is_open and method.properties.get("HttpMethod") != "OPTIONS":
+            yield Finding(method.logical_id, "anybody can call it: give it an authorizer")
 
 
 def function_may_be_called(view: TemplateView) -> Iterator[Finding]:
@@ -87,21 +89,6 @@ def stage_is_throttled_and_logged(view: TemplateView) -> Iterator[Finding]:
             yield Finding(stage.logical_id, f"access logs need the account's role: DependsOn {', '.join(accounts)}")
 
 
-def key_has_a_plan(view: TemplateView) -> Iterator[Finding]:
-    """Every key belongs to a usage plan with a throttle and a stage, or API Gateway refuses it."""
-    planned = {
-        name for link in view.of_type("ApiGateway::UsagePlanKey") for name in view.references(link.written("KeyId"))
-    }
-    for key in view.of_type("ApiGateway::ApiKey"):
-        if key.logical_id not in planned:
-            yield Finding(key.logical_id, "belongs to no usage plan, so it opens nothing: add a UsagePlanKey")
-    for plan in view.of_type("ApiGateway::UsagePlan"):
-        if not plan.properties.get("Throttle"):
-            yield Finding(plan.logical_id, "one key can use the API up for all: set Throttle")
-        if not plan.properties.get("ApiStages"):
-            yield Finding(plan.logical_id, "its keys open no stage: set ApiStages")
-
-
 def _functions_behind_api(view: TemplateView) -> list[Resource]:
     called = {
         name for method in view.of_type("ApiGateway::Method") for name in view.references(method.written("Integration"))
@@ -117,5 +104,4 @@ INVARIANTS: Final = (
     function_answers_in_time,
     function_logs_are_kept,
     stage_is_throttled_and_logged,
-    key_has_a_plan,
 )

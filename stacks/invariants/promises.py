@@ -13,9 +13,8 @@ from stacks.template_view import TemplateView, as_list, mapping, mappings
 PHASE_1_STACK: Final = "gpu-cluster"
 # Where a resource that we name has its name.
 _OWN_NAME: Final = {
-    "AWS::ApiGateway::ApiKey": "Name",
+    "AWS::ApiGateway::Authorizer": "Name",
     "AWS::ApiGateway::RestApi": "Name",
-    "AWS::ApiGateway::UsagePlan": "UsagePlanName",
     "AWS::AutoScaling::AutoScalingGroup": "AutoScalingGroupName",
     "AWS::CodeBuild::Project": "Name",
     "AWS::DynamoDB::Table": "TableName",

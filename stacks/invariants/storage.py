@@ -10,6 +10,8 @@ _BLOCKS: Final = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "R
 # SQS's own defaults.
 _RETENTION_SECONDS: Final = 345_600
 _VISIBILITY_SECONDS: Final = 30
+# A key is good until it is revoked, and its record is kept after that.
+_EXCEPTIONS: Final = frozenset({("KeysTable", "TimeToLiveSpecification")})
 
 
 def bucket_is_private(view: TemplateView) -> Iterator[Finding]:
@@ -71,7 +73,7 @@ def table_is_recoverable(view: TemplateView) -> Iterator[Finding]:
     }
     for table in view.of_type("DynamoDB::Table"):
         for path, consequence in wanted.items():
-            if not is_true(table.at(*path)):
+            if not is_true(table.at(*path)) and (table.logical_id, path[0]) not in _EXCEPTIONS:
                 yield Finding(table.logical_id, f"{consequence}: set {'.'.join(path)} to true")
 
 

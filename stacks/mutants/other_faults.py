@@ -29,9 +29,9 @@ def _fix_deployment_id(template: TemplateData) -> None:
 
 _FAULTS: Final[dict[str, dict[str, Edit]]] = {
     "api": {
-        "routes change, deployment does not": put("VersionResource/PathPart", "v2"),
+        "routes change, deployment does not": put("ProxyResource/PathPart", "{path+}"),
         "deployment with a fixed id": _fix_deployment_id,
-        "method open to all": put("ProxyMethod/ApiKeyRequired", False),
+        "method open to all": put("ProxyMethod/AuthorizationType", "NONE"),
         "function that nobody may call": put("GatewayPermission/Principal", "events.amazonaws.com"),
         "function that every API may call": drop("GatewayPermission/SourceArn"),
         "function slower than the gateway": put("Function/Timeout", 60),
@@ -42,9 +42,6 @@ _FAULTS: Final[dict[str, dict[str, Edit]]] = {
         "stage without throttle": drop("Stage/MethodSettings/0/ThrottlingRateLimit"),
         "stage without access logs": drop("Stage/AccessLogSetting"),
         "access logs before their role": drop("/Resources/Stage/DependsOn"),
-        "key without a plan": drop("/Resources/UsagePlanKey"),
-        "plan without throttle": drop("UsagePlan/Throttle"),
-        "plan without a stage": drop("UsagePlan/ApiStages"),
         "function role trusts tasks": put(f"FunctionRole/{_TRUST}", "ecs-tasks.amazonaws.com"),
         "function may scan the table": append(f"{_STATEMENTS}/0/Action", "dynamodb:Scan"),
         "function can't queue": drop(f"{_STATEMENTS}/1"),

@@ -16,7 +16,7 @@ from gameforge import stack, stack_commands
 from gameforge.aws import Aws
 from gameforge.cli import app
 from local_cloud.deployment import emulated_aws
-from tests.conftest import free_port
+from local_cloud.processes import free_port
 
 Run = Callable[..., Result]
 

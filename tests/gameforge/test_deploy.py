@@ -18,6 +18,7 @@ from gameforge.stack_changes import NAME_PREFIX
 from gameforge.stack_events import StackEvent
 from gameforge.system import System, read_templates
 from gameforge.template_file import read_template
+from jobs.keys import KeyStore
 from tests.gameforge.conftest import Run, settings_file
 
 PROJECT = "team-one"
@@ -25,7 +26,7 @@ STACKS = ("foundation", "gpu-cluster", "api")
 CHANGES = [
     ("foundation", "ImagesKeptDays", 7, "ImagesBucket"),
     ("gpu-cluster", "MaxInstances", 4, "AutoScalingGroup"),
-    ("api", "RequestsPerSecond", 9, "UsagePlan"),
+    ("api", "PixelStepsMax", 1_000_000, "Function"),
 ]
 
 
@@ -60,7 +61,7 @@ def test_before_the_first_deployment_everything_is_new_and_stays_away(run: Run, 
 
 def test_a_deployed_system_answers(project: str, aws: Aws) -> None:
     outputs = Stack(aws, f"{project}-api").outputs()
-    key = aws.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
+    key = KeyStore(aws.client("dynamodb"), f"{project}-keys").create("first").key
     url = f"{aws.endpoint_url}/restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_/v1/generations/none"
     response = httpx.get(url, headers={"x-api-key": key}, timeout=60)
     assert (response.status_code, response.json()["type"]) == (404, "urn:gameforge:problem:job-not-found")

@@ -106,12 +106,6 @@ def test_an_ended_job_never_changes_again(store: JobStore) -> None:
     assert (ended.status, ended.images) == (Status.FAILED, ())
 
 
-def test_a_job_that_could_not_be_queued_is_withdrawn(store: JobStore) -> None:
-    job = new_job(store)
-    store.withdraw(job.job_id)
-    assert store.get(job.job_id) is None
-
-
 def test_a_queued_job_is_canceled_at_once_and_never_started(store: JobStore) -> None:
     job = new_job(store)
     canceled = store.cancel(job.job_id)

@@ -14,8 +14,8 @@ import pytest
 from local_cloud.cloud import LocalCloud
 from local_cloud.front_door import ROUTE_PATH
 from local_cloud.log_lines import readable
-from local_cloud.processes import CloudError, Lock, Processes, check_port
-from tests.conftest import LogLines, free_port, make_cloud
+from local_cloud.processes import CloudError, Lock, Processes, check_port, free_port
+from tests.conftest import LogLines, make_cloud
 
 
 def test_a_second_cloud_in_the_same_folder_is_refused(cloud: LocalCloud) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from local_cloud import deployment
-from tests.conftest import free_port
+from local_cloud.processes import free_port
 from tests.worker.backend import Backend, wait_until
 from tests.worker.proxy import Proxy
 

@@ -1,0 +1,47 @@
+"""Presence: while it works, a worker says now and then that it is alive, and on which device."""
+
+import threading
+from uuid import uuid4
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from jobs.logs import Event, log_event
+from jobs.workers import ANNOUNCE_SECONDS, Workers
+
+
+class Presence:
+    """A thread that announces the worker from `__enter__` to `__exit__`. What fails to be written is written later."""
+
+    def __init__(self, workers: Workers, *, device: str, logger: Logger) -> None:
+        self._workers = workers
+        self._device = device
+        self._logger = logger
+        self._worker_id = uuid4().hex[:12]
+        self._finished = threading.Event()
+        self._thread = threading.Thread(target=self._announce, name="presence", daemon=True)
+
+    def __enter__(self) -> "Presence":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._finished.set()
+        self._thread.join()
+        try:
+            self._workers.withdraw(self._worker_id)
+        except (ClientError, BotoCoreError) as error:
+            # It counts as gone a minute later all the same.
+            self._tell(error)
+
+    def _announce(self) -> None:
+        while True:
+            try:
+                self._workers.announce(self._worker_id, device=self._device)
+            except (ClientError, BotoCoreError) as error:
+                self._tell(error)
+            if self._finished.wait(ANNOUNCE_SECONDS):
+                return
+
+    def _tell(self, error: Exception) -> None:
+        log_event(self._logger, Event.AWS_UNREACHABLE, f"Could not announce the worker: {error}", warning=True)

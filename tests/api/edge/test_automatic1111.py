@@ -1,0 +1,166 @@
+"""AUTOMATIC1111's Python client, webuiapi, against the deployed API."""
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import webuiapi
+from PIL import Image
+
+from jobs import names
+from local_cloud.cloud import LocalCloud
+from tests.api.conftest import Hand, function_environment, in_background
+from tests.api.edge.conftest import Connect, MakeKey
+
+HOLD = {names.ENV_HOLD_SECONDS: "1"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_holds(cloud: LocalCloud) -> Iterator[None]:
+    with function_environment(cloud, **HOLD):
+        yield
+
+
+def connect_with(cloud: LocalCloud, key: str) -> webuiapi.WebUIApi:
+    where = urlsplit(cloud.url)
+    client = webuiapi.WebUIApi(host=where.hostname, port=where.port, sampler="Euler", steps=2)
+    client.set_auth("anybody", key)
+    return client
+
+
+@pytest.fixture
+def webui(cloud: LocalCloud) -> webuiapi.WebUIApi:
+    return connect_with(cloud, cloud.key)
+
+
+def test_a_picture(webui: webuiapi.WebUIApi) -> None:
+    result = webui.txt2img(prompt="a red potion", negative_prompt="dark", seed=5, width=64, height=64, n_iter=2)
+    assert [image.size for image in result.images] == [(64, 64)] * 2
+    assert isinstance(result.image, Image.Image)
+    assert result.info["all_seeds"] == [5, 6]
+    assert result.info["steps"] == 2
+
+
+def test_the_same_picture_as_on_the_native_route(webui: webuiapi.WebUIApi, cloud: LocalCloud) -> None:
+    result = webui.txt2img(
+        prompt="a green gem", seed=9, width=64, height=64, steps=3, cfg_scale=5, sampler_name="Euler"
+    )
+    request = {"prompt": "a green gem", "seed": 9, "width": 64, "height": 64, "num_inference_steps": 3}
+    headers = {"x-api-key": cloud.key, "Prefer": "wait=20"}
+    answer = httpx.post(
+        f"{cloud.url}/v1/generations", json={**request, "scheduler": "euler"}, headers=headers, timeout=40
+    )
+    file = httpx.get(answer.json()["images"][0]["url"]).content
+    with Image.open(io.BytesIO(file)) as picture:
+        assert result.image.tobytes() == picture.tobytes()
+
+
+def test_a_job_longer_than_a_hold_with_its_progress(webui: webuiapi.WebUIApi) -> None:
+    seen: list[float] = []
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.3):
+            seen.append(webui.get_progress()["progress"])
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        result = webui.txt2img(prompt="a blue shield", width=128, height=128, steps=40, batch_size=2)
+    finally:
+        ended.set()
+        watcher.join()
+    assert len(result.images) == 2
+    assert any(0 < value < 1 for value in seen), seen
+    assert webui.get_progress()["state"]["job_count"] == 0
+
+
+def test_interrupt_ends_the_running_job_or_else_the_next(
+    api_cloud: LocalCloud, make_key: MakeKey, connect: Connect, hand: Hand
+) -> None:
+    key = make_key().key
+    webui = connect_with(api_cloud, key)
+    failures: list[tuple[int, str]] = []
+
+    def ask() -> None:
+        with pytest.raises(RuntimeError) as caught:
+            webui.txt2img(prompt="a shield")
+        failures.append(caught.value.args)
+
+    with connect(key) as api, function_environment(api_cloud, **HOLD):
+        running, waiting = (api.post("/v1/generations", json={"prompt": "a gem"}).json()["id"] for _ in range(2))
+        hand.start(running)
+        webui.interrupt()
+        job = api.get(f"/v1/generations/{running}").json()
+        assert (job["status"], job["cancel_requested"]) == ("running", True)
+        assert webui.get_progress()["state"]["interrupted"] is True
+        hand.store.cancel(waiting)
+        with in_background(ask):
+            deadline = time.monotonic() + 30
+            while len(api.get("/v1/generations", params={"status": "queued"}).json()["items"]) != 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            hand.dynamodb.delete_item(TableName="gameforge-jobs", Key={"job_id": {"S": running}})
+            webui.interrupt()
+    assert failures[0][0] == 409
+    assert "job-canceled" in failures[0][1]
+
+
+def test_what_a_client_asks_for_before_it_starts(webui: webuiapi.WebUIApi) -> None:
+    assert webui.util_get_model_names() == ["tiny-sdxl"]
+    assert webui.util_get_current_model() == "tiny-sdxl"
+    webui.util_set_model("tiny-sdxl")
+    assert {"Euler", "Euler a", "DPM++ 2M", "UniPC", "DDIM", "LCM"} <= set(webui.util_get_sampler_names())
+    assert {"automatic", "karras"} <= set(webui.util_get_scheduler_names())
+    assert webui.get_scripts() == {"txt2img": [], "img2img": []}
+    assert webui.get_options()["sd_model_checkpoint"] == "tiny-sdxl"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"enable_hr": True}, "enable_hr"),
+        ({"styles": ["neon"]}, "styles"),
+        ({"sampler_name": "Heun"}, "sampler_name"),
+        ({"sampler_name": "Euler", "scheduler": "Karras"}, "scheduler"),
+        ({"override_settings": {"sd_model_checkpoint": "another"}}, "override_settings.sd_model_checkpoint"),
+        ({"width": 65}, "width"),
+        ({"prompt": ""}, "prompt"),
+    ],
+)
+def test_what_can_not_be_done_is_refused(webui: webuiapi.WebUIApi, arguments: dict[str, object], field: str) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        webui.txt2img(**{"prompt": "a gem", "width": 64, "height": 64, **arguments})
+    status, text = caught.value.args
+    assert status == 422
+    assert field in text
+
+
+@pytest.mark.parametrize(
+    ("sampler", "schedule", "native"),
+    [
+        ("Euler a", "Automatic", "euler_a"),
+        ("DPM++ 2M", "Automatic", "dpmpp_2m_karras"),
+        ("DPM++ 2M", "Uniform", "dpmpp_2m"),
+        ("DPM++ 2M", "karras", "dpmpp_2m_karras"),
+    ],
+)
+def test_samplers_have_our_names(
+    webui: webuiapi.WebUIApi, cloud: LocalCloud, sampler: str, schedule: str, native: str
+) -> None:
+    result = webui.txt2img(prompt="a gem", width=64, height=64, sampler_name=sampler, scheduler=schedule)
+    user, key = webui.session.auth
+    job = httpx.get(
+        f"{cloud.url}/v1/generations/{result.info['job_id']}", headers={"x-api-key": key}, timeout=40
+    ).json()
+    assert (user, job["request"]["scheduler"]) == ("anybody", native)
+
+
+def test_a_wrong_key_is_refused(cloud: LocalCloud) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        connect_with(cloud, "gf_nobody_" + "x" * 43).txt2img(prompt="a gem")
+    assert caught.value.args[0] == 401
