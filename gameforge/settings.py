@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from gameforge.template_file import TemplateFile
+from jobs.names import PROJECT_DEFAULT
 
 SETTINGS_FILE: Final = Path("deploy.toml")
-PROJECT_DEFAULT: Final = "gameforge"
 
 
 class SettingsError(Exception):

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from types import FrameType
+from uuid import uuid4
 
 # Before PyTorch starts its threads: busy-waiting ones slow each other down tenfold on a shared machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -13,12 +14,14 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from gpu_service.settings import SettingsError, WorkerSettings
 from gpu_service.status import WorkerStatus
-from jobs.logs import SERVICE_WORKER, Event, log_event, make_logger
+from jobs.logs import SERVICE_WORKER, Event, keep_fields, log_event, make_logger
 
 
 def main() -> int:
     """Load the model, then run jobs until told to stop. Returns the exit code."""
     logger = make_logger(SERVICE_WORKER)
+    worker_id = uuid4().hex[:12]
+    keep_fields(logger, worker_id=worker_id)
     started = time.monotonic()
     try:
         settings = WorkerSettings.from_environment()
@@ -74,7 +77,7 @@ def main() -> int:
         device=engine.device,
         ready_seconds=round(time.monotonic() - started, 2),
     )
-    with Presence(Workers(dynamodb, settings.jobs_table), device=engine.device, logger=logger):
+    with Presence(Workers(dynamodb, settings.jobs_table), worker_id, device=engine.device, logger=logger):
         code = worker.run()
     watching.close()
     log_event(logger, Event.WORKER_STOPPED, f"Stopped with exit code {code}", exit_code=int(code))

@@ -2,14 +2,13 @@
 
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from aws_lambda_powertools import Logger
 
-from jobs.logs import Event, log_event
+from jobs.logs import ColdStartFields, Event, log_event
 
 
 def process_age_seconds() -> float:
@@ -26,9 +25,10 @@ def process_age_seconds() -> float:
 class ColdStart:
     """Waits for the first step on a pipeline, and goes away again."""
 
-    def __init__(self, pipeline: Any, phases_seconds: Mapping[str, float], logger: Logger) -> None:
-        """`phases_seconds` are those before the first job, by name."""
-        self._phases_seconds = phases_seconds
+    def __init__(self, pipeline: Any, phases: ColdStartFields, *, device: str, logger: Logger) -> None:
+        """`phases` are those before the first job."""
+        self._phases = phases
+        self._device = device
         self._logger = logger
         self._step_began = 0.0
         self._hooks = [
@@ -43,10 +43,8 @@ class ColdStart:
         if torch.cuda.is_available():
             # The call has only queued its kernels.
             torch.cuda.synchronize()
-        first_step = time.monotonic() - self._step_began
+        seconds = ColdStartFields(**self._phases, first_step_seconds=time.monotonic() - self._step_began)
         for hook in self._hooks:
             hook.remove()
-        seconds = {**self._phases_seconds, "first_step": first_step}
-        text = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in seconds.items())
-        fields: dict[str, Any] = {f"{phase}_seconds": round(spent, 3) for phase, spent in seconds.items()}
-        log_event(self._logger, Event.COLD_START, f"Cold start: {text}", **fields)
+        text = ", ".join(f"{phase.removesuffix('_seconds')} {spent:.2f} s" for phase, spent in seconds.items())
+        log_event(self._logger, Event.COLD_START, f"Cold start: {text}", **seconds, device=self._device)

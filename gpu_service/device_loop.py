@@ -16,8 +16,7 @@ from gpu_service.hands import Hands, Held, Phase
 from gpu_service.heartbeat import TICK_SECONDS
 from gpu_service.preview import as_text
 from gpu_service.status import Run, WorkerStatus
-from jobs.job import seconds_between
-from jobs.logs import Event, log_event
+from jobs.logs import Event, log_event, log_exception
 
 
 class DeviceLoop:
@@ -52,8 +51,7 @@ class DeviceLoop:
 
     def _run_batch(self, jobs: list[Held]) -> None:
         for held in jobs:
-            wait_seconds = seconds_between(held.job.created_at, held.job.started_at or held.job.created_at)
-            self._status.add(queue_wait_seconds=wait_seconds)
+            self._status.add(queue_wait_seconds=held.queue_wait_seconds)
             log_event(
                 self._logger,
                 Event.JOB_STARTED,
@@ -62,7 +60,7 @@ class DeviceLoop:
                 attempts=held.job.attempts,
                 device=held.job.device,
                 batch_jobs=len(jobs),
-                queue_wait_seconds=round(wait_seconds, 3),
+                queue_wait_seconds=round(held.queue_wait_seconds, 3),
             )
         started = time.monotonic()
         try:
@@ -80,7 +78,17 @@ class DeviceLoop:
         seconds = round(time.monotonic() - started, 3)
         for held in filter(self._hands.has, jobs):
             text = f"Made in {seconds} s"
-            log_event(self._logger, Event.JOB_GENERATED, text, **held.log_fields, generate_seconds=seconds)
+            log_event(
+                self._logger,
+                Event.JOB_GENERATED,
+                text,
+                **held.log_fields,
+                attempts=held.job.attempts,
+                device=held.job.device,
+                batch_jobs=len(jobs),
+                queue_wait_seconds=round(held.queue_wait_seconds, 3),
+                generate_seconds=seconds,
+            )
         self._hands.advance(jobs, Phase.FINISHING)
         self._finisher.submit(Finished(jobs, outcomes))
 
@@ -113,10 +121,10 @@ class DeviceLoop:
             if len(jobs) == 1:
                 return [error]
             cause: Exception = error
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as the next line says
             # A model library may raise anything about a request it can't digest; that must not end the worker.
             if len(jobs) == 1:
-                self._logger.exception("The pipeline failed", extra=jobs[0].log_fields)
+                log_exception(self._logger, Event.PIPELINE_FAILED, "The pipeline failed", **jobs[0].log_fields)
                 return [GenerationError(str(error) or type(error).__name__)]
             cause = error
         text = f"{len(jobs)} jobs failed together and are tried one by one: {cause}"

@@ -115,7 +115,7 @@ class Endings:
                 continue
             self._status.add(jobs_handed_back=1)
             text = f"Handed the job back to the queue: {reason}"
-            log_event(self._logger, Event.JOB_HANDED_BACK, text, **held.log_fields)
+            log_event(self._logger, Event.JOB_HANDED_BACK, text, **held.log_fields, reason=reason)
 
     def lose(self, held: Held) -> None:
         """The lease went to someone else, who will end the job and delete its message."""

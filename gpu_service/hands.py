@@ -5,11 +5,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from gpu_service.status import WorkerStatus
-from jobs.job import Job
-from jobs.logs import CORRELATION_ID, JOB_ID
+from jobs.job import Job, seconds_between
+from jobs.logs import JobFields
 from jobs.queue import Delivery
 from jobs.store import Lease
 
@@ -44,9 +43,15 @@ class Held:
         return self.job.attempts > 1
 
     @property
-    def log_fields(self) -> dict[str, Any]:
+    def log_fields(self) -> JobFields:
         """What each of its log lines carries."""
-        return {CORRELATION_ID: self.job.correlation_id, JOB_ID: self.job.job_id}
+        job = self.job
+        return JobFields(correlation_id=job.correlation_id, job_id=job.job_id, caller=job.owner)
+
+    @property
+    def queue_wait_seconds(self) -> float:
+        """From the job's acceptance until this worker took it up."""
+        return seconds_between(self.job.created_at, self.job.started_at or self.job.created_at)
 
 
 @dataclass(frozen=True)

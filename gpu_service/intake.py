@@ -125,7 +125,15 @@ class Intake:
             self._skip(delivery, message.job_id, message.correlation_id)
             return None
         held = Held(delivery, *started)
-        log_event(self._logger, Event.JOB_RECEIVED, f"Received for attempt {held.job.attempts}", **held.log_fields)
+        log_event(
+            self._logger,
+            Event.JOB_RECEIVED,
+            f"Received for attempt {held.job.attempts}",
+            **held.log_fields,
+            attempts=held.job.attempts,
+            device=held.job.device,
+            queue_wait_seconds=round(held.queue_wait_seconds, 3),
+        )
         try:
             if held.job.cancel_requested:
                 self._hands.add([held])
@@ -150,7 +158,7 @@ class Intake:
             self._logger,
             Event.JOB_SKIPPED,
             f"Nothing to do: the job is {status}",
-            status=status,
+            job_status=status,
             job_id=job_id,
             correlation_id=correlation_id,
         )

@@ -4,9 +4,11 @@ Plain data, no PyTorch: a plan for a card that nobody here owns can be made and 
 chooses a plan, `gpu_service.loading` carries it out.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
+
+from jobs.logs import Fields
 
 
 class Device(StrEnum):
@@ -161,6 +163,21 @@ class Plan:
             )
         return below
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> Fields:
         """The plan by the names of its options, for the log and `/gpu`."""
-        return asdict(self)
+        return Fields(
+            device=self.device,
+            rung=self.rung,
+            rungs=self.rungs,
+            precision=self.precision,
+            attention=self.attention,
+            memory_format=self.memory_format,
+            fuse_qkv=self.fuse_qkv,
+            vae=self.vae,
+            vae_slicing=self.vae_slicing,
+            vae_tiling=self.vae_tiling,
+            compile=self.compile,
+            offload=self.offload,
+            batch_pixels_max=self.batch_pixels_max,
+            batch_images_max=self.batch_images_max,
+        )

@@ -1,7 +1,6 @@
 """Presence: while it works, a worker says now and then that it is alive, and on which device."""
 
 import threading
-from uuid import uuid4
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,11 +12,11 @@ from jobs.workers import ANNOUNCE_SECONDS, Workers
 class Presence:
     """A thread that announces the worker from `__enter__` to `__exit__`. What fails to be written is written later."""
 
-    def __init__(self, workers: Workers, *, device: str, logger: Logger) -> None:
+    def __init__(self, workers: Workers, worker_id: str, *, device: str, logger: Logger) -> None:
         self._workers = workers
         self._device = device
         self._logger = logger
-        self._worker_id = uuid4().hex[:12]
+        self._worker_id = worker_id
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._announce, name="presence", daemon=True)
 

@@ -57,10 +57,10 @@ class TaskProtection:
                 continue
             try:
                 if is_working and protected_until is None:
-                    self._put({"ProtectionEnabled": True, "ExpiresInMinutes": PROTECTED_MINUTES})
+                    self._put(True, {"ExpiresInMinutes": PROTECTED_MINUTES})
                     protected_until = now + PROTECTED_MINUTES * 60
                 elif not is_working and protected_until is not None and now - worked_at >= self._idle_seconds:
-                    self._put({"ProtectionEnabled": False})
+                    self._put(False, {})
                     protected_until = None
             except (OSError, ValueError) as error:
                 # Unprotected work is handed back if the task is stopped, so this costs time and never a job.
@@ -68,7 +68,8 @@ class TaskProtection:
                 text = f"ECS did not change the task's protection: {error}"
                 log_event(self._logger, Event.TASK_PROTECTION_FAILED, text, warning=True)
 
-    def _put(self, state: dict[str, object]) -> None:
+    def _put(self, protected: bool, details: dict[str, int]) -> None:
+        state = {"ProtectionEnabled": protected, **details}
         request = urllib.request.Request(  # noqa: S310 - the agent's address
             self._url, json.dumps(state).encode(), {"Content-Type": "application/json"}, method="PUT"
         )
@@ -79,6 +80,6 @@ class TaskProtection:
         log_event(
             self._logger,
             Event.TASK_PROTECTION,
-            "ECS leaves this task alone" if state["ProtectionEnabled"] else "ECS may stop this task",
-            protected=state["ProtectionEnabled"],
+            "ECS leaves this task alone" if protected else "ECS may stop this task",
+            protected=protected,
         )

@@ -36,7 +36,7 @@ class WorkerSettings(BaseModel):
     )
     watch_spot_notices: bool = Field(alias=names.ENV_WATCH_SPOT_NOTICES, default=False)
     cache_directory: Path = Field(alias=names.ENV_CACHE_DIRECTORY, default=Path(CACHE_DIRECTORY_DEFAULT))
-    project: str = Field(alias=names.ENV_PROJECT, default="gameforge")
+    project: str = Field(alias=names.ENV_PROJECT, default=names.PROJECT_DEFAULT)
     # Nothing listens where it is left out.
     health_port: int | None = Field(alias=ENV_HEALTH_PORT, default=None, ge=0, le=65535)
     health_host: str = Field(alias=ENV_HEALTH_HOST, default=HOST_DEFAULT)

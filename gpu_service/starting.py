@@ -19,7 +19,7 @@ from gpu_service.model_facts import ModelError, read_model_facts
 from gpu_service.plan import Compile, Device, DeviceFacts, Vae
 from gpu_service.plan_wishes import Wishes
 from gpu_service.planning import make_plan
-from jobs.logs import Event, log_event
+from jobs.logs import ColdStartFields, Event, Fields, log_event
 
 # The stock SDXL VAE, trained on so that fp16 does not overflow; an S3 prefix or a directory serves as well.
 ENV_VAE_FIX_MODEL: Final = "GAMEFORGE_VAE_FIX_MODEL"
@@ -45,17 +45,16 @@ def start_engine(model: str, cache_directory: Path, environment: Mapping[str, st
     model_facts = read_model_facts(fetched.directory)
     facts = read_facts(model_facts.channels)
     plan = make_plan(facts, model_facts, Wishes.from_environment(environment))
-    log_event(
-        logger,
-        Event.DEVICE_PLAN,
-        f"{facts.name}: {plan.precision}, {plan.attention}, compile {plan.compile}, rung {plan.rung}",
-        device_name=facts.name,
-        memory_bytes=facts.memory_bytes,
-        compute_capability=facts.compute_capability,
-        threads=facts.threads,
-        cpu_bf16_speedup=round(facts.cpu_bf16_speedup, 2),
+    fields: Fields = {
         **plan.fields(),
-    )
+        "device_name": facts.name,
+        "memory_bytes": facts.memory_bytes,
+        "compute_capability": facts.compute_capability,
+        "threads": facts.threads,
+        "cpu_bf16_speedup": round(facts.cpu_bf16_speedup, 2),
+    }
+    text = f"{facts.name}: {plan.precision}, {plan.attention}, compile {plan.compile}, rung {plan.rung}"
+    log_event(logger, Event.DEVICE_PLAN, text, **fields)
     if plan.device is Device.CPU and facts.gpu_problem and torch.version.cuda is not None:
         # Built for a GPU and running without one: somebody pays for a GPU, or thinks so.
         log_event(logger, Event.GPU_UNUSABLE, f"Running on the CPU: {facts.gpu_problem}", warning=True)
@@ -71,15 +70,15 @@ def start_engine(model: str, cache_directory: Path, environment: Mapping[str, st
             pipeline.unet, plan, directory=cache_directory / "compiled", device_name=facts.name, logger=logger
         )
         compiler.start()
-    phases = {
-        "process": process_seconds,
-        "fetch": fetched.seconds,
-        "plan": loaded_from - planned_from,
-        "weights": compile_from - loaded_from,
+    phases = ColdStartFields(
+        process_seconds=process_seconds,
+        fetch_seconds=fetched.seconds,
+        plan_seconds=loaded_from - planned_from,
+        weights_seconds=compile_from - loaded_from,
         # Only what it kept the start waiting for: compiling itself goes on in the background and has its own line.
-        "compile": time.monotonic() - compile_from,
-    }
-    ColdStart(pipeline, phases, logger)
+        compile_seconds=time.monotonic() - compile_from,
+    )
+    ColdStart(pipeline, phases, device=plan.device, logger=logger)
     return Started(Engine(pipeline, plan, logger=logger, compiler=compiler), facts)
 
 

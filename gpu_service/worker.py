@@ -23,7 +23,7 @@ from gpu_service.settings import WorkerSettings
 from gpu_service.spot import ENV_METADATA_ENDPOINT, METADATA_ENDPOINT_DEFAULT, SpotNotices
 from gpu_service.status import WorkerStatus
 from jobs import names
-from jobs.logs import Event, log_event
+from jobs.logs import Event, log_event, log_exception
 from jobs.queue import JobQueue
 from jobs.store import JobStore
 
@@ -148,9 +148,9 @@ class Worker:
         def guarded() -> None:
             try:
                 target()
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - logged, and the worker ends
                 # A worker that has lost one of its threads only looks alive: end it, so that it is started again.
-                self._logger.exception(f"The {name} thread failed")
+                log_exception(self._logger, Event.THREAD_FAILED, f"The {name} thread failed")
                 self._fail(ExitCode.CRASHED, f"its {name} thread failed")
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)

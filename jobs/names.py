@@ -4,6 +4,7 @@ from typing import Final
 
 # Environment variables. The templates set them, `jobs.settings` reads them.
 ENV_PROJECT: Final = "GAMEFORGE_PROJECT"
+PROJECT_DEFAULT: Final = "gameforge"
 ENV_JOBS_TABLE: Final = "GAMEFORGE_JOBS_TABLE"
 ENV_IMAGES_BUCKET: Final = "GAMEFORGE_IMAGES_BUCKET"
 ENV_GPU_QUEUE_URL: Final = "GAMEFORGE_GPU_QUEUE_URL"

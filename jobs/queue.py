@@ -117,6 +117,11 @@ class Depth:
     waiting: int
     in_flight: int
 
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.waiting + self.in_flight
+
 
 def depth(sqs: "SQSClient", url: str) -> Depth:
     """The depth of the queue at `url`."""

@@ -35,6 +35,14 @@ class Lease:
     token: str
 
 
+@dataclass(frozen=True)
+class Cancellation:
+    """A job after it was asked to be canceled. `is_end`: that ended it, because no worker had it."""
+
+    job: Job
+    is_end: bool
+
+
 class JobStore:
     """Jobs in DynamoDB, one item each; nested parts are JSON text, so that an item reads well in any console."""
 
@@ -158,15 +166,15 @@ class JobStore:
             {":queued": {"S": Status.QUEUED}, ":given_back": {"N": "0" if counts_as_attempt else "-1"}},
         )
 
-    def cancel(self, job_id: str) -> Job | None:
+    def cancel(self, job_id: str) -> Cancellation | None:
         """Cancel a job: at once while it is queued; a running one when its worker next renews its lease.
 
         Returns the job as it stands then, ended already or not, or None if there is none.
         """
-        job = None
+        found = None
         # Twice: between one condition and the next, a worker may take the job or hand it back.
         for _ in range(2):
-            changed = self._update(
+            ended = self._update(
                 job_id,
                 "SET #status = :canceled, finished_at = :now",
                 "#status = :queued",
@@ -175,16 +183,18 @@ class JobStore:
                     ":canceled": {"S": Status.CANCELED},
                     ":now": {"S": timestamp()},
                 },
-            ) or self._update(
+            )
+            changed = ended or self._update(
                 job_id,
                 "SET cancel_requested = :true",
                 "#status = :running",
                 {":running": {"S": Status.RUNNING}, ":true": {"BOOL": True}},
             )
             job = _from_item(changed) if changed else self.get(job_id)
+            found = Cancellation(job, is_end=ended is not None) if job else None
             if changed or job is None or job.status.is_final:
-                return job
-        return job
+                return found
+        return found
 
     def end_canceled(self, lease: Lease) -> Job:
         """running → canceled: the worker has stopped. Raises `LostLeaseError`."""

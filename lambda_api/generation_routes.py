@@ -8,7 +8,6 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.job import Job, Status
-from jobs.logs import CALLER
 from jobs.request import GenerationRequest
 from lambda_api import problems as p
 from lambda_api import services
@@ -180,9 +179,7 @@ def _event() -> APIGatewayProxyEvent:
 
 
 def _caller() -> Caller:
-    who = caller(_event())
-    services.logger.append_keys(**{CALLER: who.name})
-    return who
+    return caller(_event())
 
 
 def _waited(job: Job, status: HTTPStatus, headers: Headers) -> Response[str]:

@@ -4,16 +4,18 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
+from jobs.embedded import embedded
 from jobs.intake import Intake, KeyInUseError, Use
 from jobs.job import Job, Status, StoredImage, seconds_between, timestamp
 from jobs.listing import PAGE_ITEMS, CursorError, Listing
-from jobs.logs import NEGATIVE_PROMPT, PROMPT, Event, log_event
+from jobs.logs import SERVICE_API, Event, log_event
+from jobs.metrics import Metric
 from jobs.prices import cost_dollars
 from jobs.queue import JobMessage, JobQueue
 from jobs.request import Generation, GenerationRequest
@@ -94,7 +96,7 @@ class Generations:
         )
         if earlier := self._create(job, request, caller, idempotency_key):
             return earlier
-        prompts: dict[str, Any] = {PROMPT: completed.prompt, NEGATIVE_PROMPT: completed.negative_prompt}
+        tells = self._settings.log_prompts
         log_event(
             self._logger,
             Event.JOB_ACCEPTED,
@@ -105,7 +107,10 @@ class Generations:
             height=completed.height,
             num_inference_steps=completed.num_inference_steps,
             num_images=completed.num_images,
-            **(prompts if self._settings.log_prompts else {}),
+            pixel_steps=completed.pixel_steps,
+            prompt=completed.prompt if tells else None,
+            negative_prompt=completed.negative_prompt if tells else None,
+            metrics=embedded(SERVICE_API, self._settings.project, {Metric.JOBS_ACCEPTED: 1}),
         )
         self._enqueue(job)
         self._forecast.add(job)
@@ -136,7 +141,7 @@ class Generations:
         A job that is canceled already stays so.
         """
         self.find(job_id, caller)
-        job = self._store.cancel(job_id)
+        job = self._cancel(job_id)
         if job is None:
             raise ApiError(JOB_NOT_FOUND, f"There is no job {job_id}.")
         if job.status.is_final and job.status is not Status.CANCELED:
@@ -148,7 +153,7 @@ class Generations:
         """Remove the job's pictures, then its record. Raises `ApiError` 404, or 409 while a worker has the job."""
         job = self.find(job_id, caller)
         if job.status is Status.QUEUED:
-            job = self._store.cancel(job_id) or job
+            job = self._cancel(job_id) or job
         if not job.status.is_final:
             raise ApiError(JOB_RUNNING, "The job is running: cancel it, and delete it when it has ended.")
         if job.images:
@@ -217,6 +222,31 @@ class Generations:
             cost_dollars=cost,
             **job.model_dump(include=set(JobView.model_fields) - {"images"}),
         )
+
+    def _cancel(self, job_id: str) -> Job | None:
+        canceled = self._store.cancel(job_id)
+        if canceled is None:
+            return None
+        job = canceled.job
+        if canceled.is_end:
+            # No worker will tell of it.
+            waited_seconds = _timings(job).total_seconds
+            log_event(
+                self._logger,
+                Event.JOB_CANCELED,
+                "Canceled before a worker had it",
+                job_id=job_id,
+                correlation_id=job.correlation_id,
+                caller=job.owner,
+                attempts=job.attempts,
+                queue_wait_seconds=waited_seconds,
+                total_seconds=waited_seconds,
+                images=0,
+                pixel_steps=job.request.pixel_steps,
+                device_seconds=0.0,
+                cost_dollars=0.0,
+            )
+        return job
 
     def _check_cost(self, request: Generation) -> None:
         limit = self._settings.pixel_steps_max

@@ -5,16 +5,16 @@ from lambda_api import cold_start  # isort: split
 import time
 from typing import Any, Final
 
-from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jobs import logs, names
-from jobs.logs import Event, log_event
+from jobs import names
+from jobs.embedded import embedded
+from jobs.logs import SERVICE_API, Event, keep_fields, log_event, log_exception
+from jobs.metrics import Metric
 from lambda_api import automatic1111, openai, services
 from lambda_api.caller import NOBODY, caller
 from lambda_api.problems import (
@@ -27,6 +27,7 @@ from lambda_api.problems import (
 )
 from lambda_api.routing import ADAPTERS, PARTS, operations_at
 from lambda_api.services import logger
+from lambda_api.settings import project
 
 RETRY_AFTER_SECONDS: Final = 5
 NO_ROUTE: Final = "none"
@@ -38,7 +39,7 @@ def count_request(app: APIGatewayRestResolver, next_middleware: NextMiddleware) 
     """Refuse a key that has made its requests of this minute, before anything is done for it."""
     who = caller(app.current_event)
     if who is not NOBODY:
-        logger.append_keys(**{logs.CALLER: who.name})
+        keep_fields(logger, caller=who.name)
         services.usage().count_request(who)
     return next_middleware(app)
 
@@ -46,7 +47,6 @@ def count_request(app: APIGatewayRestResolver, next_middleware: NextMiddleware) 
 app.use([count_request])
 for part in (*PARTS, *ADAPTERS):
     app.include_router(part.router)
-metrics = Metrics(namespace="GameForge", service=logs.SERVICE_API)
 _is_cold = True
 
 
@@ -79,7 +79,7 @@ def on_aws_error(error: ClientError | BotoCoreError) -> Response[str]:
 @app.exception_handler(Exception)
 def on_unexpected_error(error: Exception) -> Response[str]:
     """Whatever else: the log says all, the client gets the correlation id to ask about it."""
-    logger.exception("The request failed", extra={"event": str(Event.REQUEST_FAILED)})
+    log_exception(logger, Event.REQUEST_FAILED, "The request failed")
     correlation_id = app.current_event.request_context.request_id
     return _answer(
         ApiError(INTERNAL, f"Something went wrong on our side. Quote this id when you ask about it: {correlation_id}")
@@ -91,8 +91,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     global _is_cold
     started = time.perf_counter()
     request = event["requestContext"]
-    logger.append_keys(**{logs.CORRELATION_ID: request["requestId"]})
-    logger.remove_keys([logs.CALLER])
+    # Nothing of the request before; an open route has no caller, and all's well until something says otherwise.
+    keep_fields(logger, correlation_id=request["requestId"], caller=NOBODY.name, error_code=None)
     response = app.resolve(event, context)
     response.setdefault("multiValueHeaders", {})[names.CORRELATION_HEADER] = [request["requestId"]]
     duration_ms = round((time.perf_counter() - started) * 1000, 1)
@@ -102,14 +102,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger,
         Event.REQUEST,
         f"{event['httpMethod']} {event['path']} {status}",
-        **{
-            logs.METHOD: event["httpMethod"],
-            logs.ROUTE: found[0].path if found else NO_ROUTE,
-            logs.STATUS: status,
-            logs.DURATION_MILLISECONDS: duration_ms,
-            logs.COLD_START: _is_cold,
-        },
-        **_metrics(status, duration_ms),
+        method=event["httpMethod"],
+        route=found[0].path if found else NO_ROUTE,
+        status=status,
+        duration_ms=duration_ms,
+        cold_start=_is_cold,
+        metrics=_metrics(status, duration_ms),
     )
     if _is_cold:
         _is_cold = False
@@ -119,6 +117,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _answer(error: ApiError) -> Response[str]:
     """The error in the form that the client of this path expects."""
+    # The request's own line is still to come.
+    keep_fields(logger, error_code=error.type.code)
     path = app.current_event.path
     forms = {openai.PREFIX: openai.error_response, automatic1111.PREFIX: automatic1111.error_response}
     form = next((form for prefix, form in forms.items() if path.startswith(prefix)), problem)
@@ -127,10 +127,10 @@ def _answer(error: ApiError) -> Response[str]:
 
 def _metrics(status: int, duration_ms: float) -> dict[str, Any]:
     """CloudWatch reads these fields of the request's own line as metrics: no second line, no call."""
-    metrics.add_metric("Requests", MetricUnit.Count, 1)
-    metrics.add_metric("ClientErrors", MetricUnit.Count, int(400 <= status < 500))
-    metrics.add_metric("ServerErrors", MetricUnit.Count, int(status >= 500))
-    metrics.add_metric("Latency", MetricUnit.Milliseconds, duration_ms)
-    fields = dict(metrics.serialize_metric_set())
-    metrics.clear_metrics()
-    return fields
+    values = {
+        Metric.REQUESTS: 1,
+        Metric.CLIENT_ERRORS: int(400 <= status < 500),
+        Metric.SERVER_ERRORS: int(status >= 500),
+        Metric.LATENCY: duration_ms,
+    }
+    return embedded(SERVICE_API, project(), values)

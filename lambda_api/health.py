@@ -29,7 +29,7 @@ class Health:
         workers = self._workers.live()
         return HealthView(
             status="degraded" if waiting and not workers else "ok",
-            queue_depth=queue.waiting + queue.in_flight,
+            queue_depth=queue.total,
             oldest_job_seconds=seconds_between(waiting[0].created_at, timestamp()) if waiting else None,
             live_workers=len(workers),
             workers=[WorkerView(id=worker.worker_id, **worker.model_dump(exclude={"worker_id"})) for worker in workers],

@@ -26,6 +26,7 @@ class ApiSettings(BaseModel):
         alias=names.ENV_DEFAULT_SIZE_PX, ge=SIZE_MIN_PX, le=SIZE_MAX_PX, multiple_of=SIZE_STEP_PX
     )
 
+    project: str = Field(alias=names.ENV_PROJECT, default=names.PROJECT_DEFAULT)
     model_name: str = Field(alias=names.ENV_MODEL_NAME, min_length=1)
     pixel_steps_max: int = Field(alias=names.ENV_PIXEL_STEPS_MAX, ge=1)
     hold_seconds: float = Field(alias=names.ENV_HOLD_SECONDS, default=WAIT_SECONDS_MAX, gt=0, le=WAIT_SECONDS_MAX)
@@ -35,3 +36,8 @@ class ApiSettings(BaseModel):
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "ApiSettings":
         """Read the variables. Raises `pydantic.ValidationError` naming each one that is missing or wrong."""
         return cls.model_validate(dict(environment))
+
+
+def project(environment: Mapping[str, str] = os.environ) -> str:
+    """The project's name, which every metric carries. Apart from the rest, so that a request that failed has it too."""
+    return environment.get(names.ENV_PROJECT, names.PROJECT_DEFAULT)

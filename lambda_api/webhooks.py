@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 from jobs import names
 from jobs.job import Job, WebhookOutcome, WebhookStatus, timestamp
 from jobs.keys import KeyStore
-from jobs.logs import CORRELATION_ID, JOB_ID, SERVICE_WEBHOOKS, Event, log_event, make_logger
+from jobs.logs import SERVICE_WEBHOOKS, Event, log_event, make_logger
 from jobs.store import JobStore
 from lambda_api import outbound, services
 
@@ -76,7 +76,9 @@ class Webhooks:
             warning=not is_sent,
             attempts=attempts,
             webhook_status=str(status),
-            **{JOB_ID: job.job_id, CORRELATION_ID: job.correlation_id},
+            job_id=job.job_id,
+            correlation_id=job.correlation_id,
+            caller=job.owner,
         )
         if status is WebhookStatus.PENDING:
             self._sqs.change_message_visibility(

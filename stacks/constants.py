@@ -2,7 +2,6 @@
 
 from typing import Final
 
-PROJECT_DEFAULT: Final = "gameforge"
 PROJECT_LENGTH_MAX: Final = 20
 
 # --- GPU cluster -----------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from troposphere import Parameter
 
-from stacks.constants import LOG_KEPT_DAYS, LOG_KEPT_DAYS_CHOICES, PROJECT_DEFAULT, PROJECT_LENGTH_MAX
+from jobs.names import PROJECT_DEFAULT
+from stacks.constants import LOG_KEPT_DAYS, LOG_KEPT_DAYS_CHOICES, PROJECT_LENGTH_MAX
 
 
 def text(title: str, description: str, *, pattern: str, constraint: str, default: str | None = None) -> Parameter:

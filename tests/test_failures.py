@@ -26,11 +26,11 @@ def test_a_message_delivered_twice_makes_one_run(cloud: LocalCloud, api: httpx.C
     queue.send(JobMessage(job_id=job["id"], correlation_id=job["correlation_id"]))
 
     assert wait_until(api, job["id"], "succeeded")["attempts"] == 1
-    log.wait_for(event="job_skipped", job_id=job["id"], status="succeeded")
+    log.wait_for(event="job_skipped", job_id=job["id"], job_status="succeeded")
 
 
 def test_a_message_of_a_job_that_is_gone_is_dropped(cloud: LocalCloud, log: LogLines) -> None:
     sqs = cloud.deployment.client("sqs")
     queue = JobQueue(sqs, sqs.get_queue_url(QueueName="gameforge-gpu-jobs")["QueueUrl"])
     queue.send(JobMessage(job_id="gone", correlation_id="c"))
-    assert log.wait_for(event="job_skipped", job_id="gone")["status"] == "gone"
+    assert log.wait_for(event="job_skipped", job_id="gone")["job_status"] == "gone"

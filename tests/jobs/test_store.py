@@ -110,9 +110,13 @@ def test_a_queued_job_is_canceled_at_once_and_never_started(store: JobStore) -> 
     job = new_job(store)
     canceled = store.cancel(job.job_id)
     assert canceled is not None
-    assert canceled.status is Status.CANCELED
-    assert canceled.finished_at is not None
+    assert canceled.is_end
+    assert canceled.job.status is Status.CANCELED
+    assert canceled.job.finished_at is not None
     assert store.start(job.job_id, lease_seconds=60, queued_at=timestamp(), device="cpu") is None
+    again = store.cancel(job.job_id)
+    assert again is not None
+    assert (again.job, again.is_end) == (canceled.job, False)
     assert store.cancel("nothing") is None
 
 
@@ -122,7 +126,7 @@ def test_a_running_job_is_canceled_by_its_worker_which_learns_of_it_when_it_rene
     assert not store.renew(lease, lease_seconds=60, step=1, total_steps=2).cancel_requested
     asked = store.cancel(job.job_id)
     assert asked is not None
-    assert (asked.status, asked.cancel_requested) == (Status.RUNNING, True)
+    assert (asked.job.status, asked.job.cancel_requested, asked.is_end) == (Status.RUNNING, True, False)
     assert store.renew(lease, lease_seconds=60, step=2, total_steps=2).cancel_requested
     assert store.end_canceled(lease).status is Status.CANCELED
 
@@ -133,7 +137,7 @@ def test_an_ended_job_can_no_longer_be_canceled(store: JobStore) -> None:
     store.succeed(lease, (IMAGE,))
     unchanged = store.cancel(job.job_id)
     assert unchanged is not None
-    assert (unchanged.status, unchanged.cancel_requested) == (Status.SUCCEEDED, False)
+    assert (unchanged.job.status, unchanged.job.cancel_requested, unchanged.is_end) == (Status.SUCCEEDED, False, False)
 
 
 def test_a_canceled_job_that_was_handed_back_still_knows_it(store: JobStore) -> None:

@@ -11,13 +11,13 @@ FAULTY_WORKER = "tests.worker.faulty_worker"
 
 def test_a_canceled_job_ends_without_pictures_and_its_neighbour_with_them(backend: Backend, proxy: Proxy) -> None:
     queued, running, neighbour = (backend.submit(**LONG, seed=seed) for seed in range(3))
-    assert backend.store.cancel(queued).status is Status.CANCELED  # type: ignore[union-attr]
+    assert backend.store.cancel(queued).job.status is Status.CANCELED  # type: ignore[union-attr]
     worker = backend.start_worker(proxy.url)
     line = worker.log.wait_for(event="job_started", job_id=running, timeout_seconds=240)
     assert line["batch_jobs"] == 2
     canceled = backend.store.cancel(running)
     assert canceled is not None
-    assert (canceled.status, canceled.cancel_requested) == (Status.RUNNING, True)
+    assert (canceled.job.status, canceled.job.cancel_requested) == (Status.RUNNING, True)
 
     backend.check_ended_without_pictures(running, Status.CANCELED)
     assert backend.job(neighbour).status is Status.RUNNING
