@@ -30,8 +30,10 @@ def main() -> int:
         return 2
     log_event(logger, Event.WORKER_STARTED, "Loading the model", model=settings.model)
 
-    import boto3
-    from botocore.config import Config
+    from gpu_service.aws_process import start_aws_process
+
+    # First of all: it forks, and PyTorch has no part in it.
+    aws = start_aws_process(settings)
 
     from gpu_service.model_facts import ModelError
     from gpu_service.plan_wishes import PlanError
@@ -39,8 +41,6 @@ def main() -> int:
     from gpu_service.starting import start_engine
     from gpu_service.watching import Watching
     from gpu_service.worker import Worker, leave
-    from jobs.store import JobStore
-    from jobs.workers import Workers
 
     status = WorkerStatus(step_budget_seconds=settings.step_budget_seconds)
     watching = Watching(
@@ -53,13 +53,9 @@ def main() -> int:
         return 2
     engine = begun.engine
     watching.loaded(begun)
-    retries = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30)
-    dynamodb = boto3.client("dynamodb", config=retries)
     worker = Worker(
         settings=settings,
-        store=JobStore(dynamodb, settings.jobs_table),
-        sqs=boto3.client("sqs", config=retries),
-        s3=boto3.client("s3", config=retries),
+        aws=aws,
         engine=engine,
         status=status,
         logger=logger,
@@ -77,7 +73,7 @@ def main() -> int:
         device=engine.device,
         ready_seconds=round(time.monotonic() - started, 2),
     )
-    with Presence(Workers(dynamodb, settings.jobs_table), worker_id, device=engine.device, logger=logger):
+    with Presence(aws.workers, worker_id, device=engine.device, logger=logger):
         code = worker.run()
     watching.close()
     log_event(logger, Event.WORKER_STOPPED, f"Stopped with exit code {code}", exit_code=int(code))

@@ -6,28 +6,23 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
-
-from botocore.exceptions import ClientError
+from typing import Final, TypeVar
 
 from gpu_service.encoding import encode, parameters_text
 from gpu_service.endings import AWS_ERRORS, Endings
 from gpu_service.errors import GenerationError
 from gpu_service.generation import Made, Outcome
 from gpu_service.hands import Hands, Held
+from gpu_service.pictures import PictureExistsError, Pictures
 from gpu_service.status import WorkerStatus
 from jobs.job import JobError, StoredImage
 from jobs.store import JobStore, LostLeaseError
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
 # Finished pictures are kept this long while AWS does not take them; then the job is handed back, to be made again.
 PATIENCE_SECONDS: Final = 120.0
 RETRY_SECONDS: Final = 2.0
 HAND_BACK_DELAY_SECONDS: Final = 5
-_OBJECT_EXISTS: Final = "PreconditionFailed"
 
 
 @dataclass(frozen=True)
@@ -45,8 +40,7 @@ class Finisher:
         self,
         *,
         store: JobStore,
-        s3: "S3Client",
-        images_bucket: str,
+        pictures: Pictures,
         hands: Hands,
         endings: Endings,
         status: WorkerStatus,
@@ -55,8 +49,7 @@ class Finisher:
         stopping: threading.Event,
     ) -> None:
         self._store = store
-        self._s3 = s3
-        self._images_bucket = images_bucket
+        self._pictures = pictures
         self._hands = hands
         self._endings = endings
         self._status = status
@@ -126,16 +119,12 @@ class Finisher:
         could put its own beside a record that tells another's size and hash. Raises `LostLeaseError`.
         """
         try:
-            self._s3.put_object(
-                Bucket=self._images_bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*"
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != _OBJECT_EXISTS:
-                raise
+            self._pictures.put(key, body, content_type)
+        except PictureExistsError:
             self._store.renew(
                 held.lease, lease_seconds=self._lease_seconds, step=held.step, total_steps=held.total_steps
             )
-            self._s3.put_object(Bucket=self._images_bucket, Key=key, Body=body, ContentType=content_type)
+            self._pictures.replace(key, body, content_type)
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Call until AWS answers, for as long as it is worth it."""

@@ -3,8 +3,9 @@
 import threading
 
 from aws_lambda_powertools import Logger
-from botocore.exceptions import BotoCoreError, ClientError
 
+from gpu_service.aws_process import PROCESS_GONE
+from gpu_service.endings import AWS_ERRORS
 from jobs.logs import Event, log_event
 from jobs.workers import ANNOUNCE_SECONDS, Workers
 
@@ -29,7 +30,7 @@ class Presence:
         self._thread.join()
         try:
             self._workers.withdraw(self._worker_id)
-        except (ClientError, BotoCoreError) as error:
+        except (*AWS_ERRORS, *PROCESS_GONE) as error:
             # It counts as gone a minute later all the same.
             self._tell(error)
 
@@ -37,7 +38,7 @@ class Presence:
         while True:
             try:
                 self._workers.announce(self._worker_id, device=self._device)
-            except (ClientError, BotoCoreError) as error:
+            except (*AWS_ERRORS, *PROCESS_GONE) as error:
                 self._tell(error)
             if self._finished.wait(ANNOUNCE_SECONDS):
                 return

@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aws_lambda_powertools import Logger
 
+from gpu_service.aws_process import Aws
 from gpu_service.device_loop import DeviceLoop
 from gpu_service.endings import Endings
 from gpu_service.engine import Engine
@@ -24,12 +25,6 @@ from gpu_service.spot import ENV_METADATA_ENDPOINT, METADATA_ENDPOINT_DEFAULT, S
 from gpu_service.status import WorkerStatus
 from jobs import names
 from jobs.logs import Event, log_event, log_exception
-from jobs.queue import JobQueue
-from jobs.store import JobStore
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sqs import SQSClient
 
 FINISHERS: Final = 2
 LOOK_SECONDS: Final = 1.0
@@ -54,9 +49,7 @@ class Worker:
         self,
         *,
         settings: WorkerSettings,
-        store: JobStore,
-        sqs: "SQSClient",
-        s3: "S3Client",
+        aws: Aws,
         engine: Engine,
         status: WorkerStatus,
         logger: Logger,
@@ -68,14 +61,12 @@ class Worker:
         self._reason = "told to stop"
         self._exit_code = ExitCode.STOPPED
         self._hands = hands = Hands(status)
-        queue = JobQueue(sqs, settings.queue_url)
-        dead_letters = JobQueue(sqs, settings.dead_letter_queue_url) if settings.dead_letter_queue_url else None
         self._endings = endings = Endings(
-            store=store, queue=queue, dead_letters=dead_letters, hands=hands, status=status, logger=logger
+            store=aws.store, queue=aws.queue, dead_letters=aws.dead_letters, hands=hands, status=status, logger=logger
         )
         self._intake = Intake(
-            store=store,
-            queue=queue,
+            store=aws.store,
+            queue=aws.queue,
             hands=hands,
             endings=endings,
             engine=engine,
@@ -85,9 +76,8 @@ class Worker:
             logger=logger,
         )
         self._finisher = Finisher(
-            store=store,
-            s3=s3,
-            images_bucket=settings.images_bucket,
+            store=aws.store,
+            pictures=aws.pictures,
             hands=hands,
             endings=endings,
             status=status,
@@ -105,8 +95,8 @@ class Worker:
             logger=logger,
         )
         self._heartbeat = Heartbeat(
-            store=store,
-            queue=queue,
+            store=aws.store,
+            queue=aws.queue,
             hands=hands,
             endings=endings,
             lease_seconds=settings.lease_seconds,

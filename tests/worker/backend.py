@@ -92,21 +92,7 @@ class Backend:
     ) -> WorkerProcess:
         process = subprocess.Popen(
             [sys.executable, "-m", module],
-            env={
-                **os.environ,
-                **self._aws.aws.environment,
-                "AWS_ENDPOINT_URL": endpoint,
-                "PYTHONUNBUFFERED": "1",
-                # Several run at a time on small machines.
-                "OMP_NUM_THREADS": "1",
-                names.ENV_JOBS_TABLE: self.table,
-                names.ENV_QUEUE_URL: self.queue_url.replace(f":{self.port}", ":" + endpoint.rpartition(":")[2]),
-                names.ENV_DEAD_LETTER_QUEUE_URL: self.dead_letter_url,
-                names.ENV_IMAGES_BUCKET: self.bucket,
-                names.ENV_MODEL: str(CHECKPOINT_DIR),
-                names.ENV_LEASE_SECONDS: str(LEASE_SECONDS),
-                **(environment or {}),
-            },
+            env={**os.environ, **self.worker_environment(endpoint), **(environment or {})},
             cwd=Path(__file__).resolve().parent.parent.parent,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -116,6 +102,21 @@ class Backend:
         worker = WorkerProcess(process, LogLines())
         self._workers.append(worker)
         return worker
+
+    def worker_environment(self, endpoint: str) -> dict[str, str]:
+        return {
+            **self._aws.aws.environment,
+            "AWS_ENDPOINT_URL": endpoint,
+            "PYTHONUNBUFFERED": "1",
+            # Several run at a time on small machines.
+            "OMP_NUM_THREADS": "1",
+            names.ENV_JOBS_TABLE: self.table,
+            names.ENV_QUEUE_URL: self.queue_url.replace(f":{self.port}", ":" + endpoint.rpartition(":")[2]),
+            names.ENV_DEAD_LETTER_QUEUE_URL: self.dead_letter_url,
+            names.ENV_IMAGES_BUCKET: self.bucket,
+            names.ENV_MODEL: str(CHECKPOINT_DIR),
+            names.ENV_LEASE_SECONDS: str(LEASE_SECONDS),
+        }
 
     def end_workers(self) -> None:
         """Kill what a test left running, and empty the queues."""
