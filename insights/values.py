@@ -31,7 +31,9 @@ MACROS: Final = (
         regexp_extract_all(v, '(?s)[0-9]+|[[:alpha:]]+|.'),
         lambda chunk: CASE WHEN regexp_full_match(chunk, '[0-9]+')
                       THEN '0' || lpad(length(chunk)::VARCHAR, 9, '0') || chunk ELSE chunk END)""",
-    "CREATE MACRO sort_key(v) AS row(number_of(v) IS NOT NULL, coalesce(number_of(v), 0), natural_key(v), v)",
+    # Of the same number in two spellings, such as 01 and 1, the texts decide.
+    """CREATE MACRO sort_key(v) AS CASE WHEN number_of(v) IS NULL
+        THEN row(false, 0::DOUBLE, natural_key(v), v) ELSE row(true, number_of(v), []::VARCHAR[], v) END""",
 )
 
 
