@@ -143,3 +143,9 @@ def test_a_query_tells_what_it_reads_and_compares() -> None:
 def test_no_lines_give_no_rows() -> None:
     assert run(parse("fields a | filter b = 1 | sort a"), [], start=START, end=END).rows == ()
     assert rows("stats count(*) by a", []) == []
+
+
+def test_a_star_takes_as_little_as_it_can_and_the_last_one_the_rest() -> None:
+    query = 'parse @message "a=*, b=*" as a, b | display a, b'
+    assert rows(query, minutes("x a=1, b=2, b=3\nmore")) == [("1", "2, b=3\nmore")]
+    assert rows('parse @message "<*>" as a | display a', minutes("<1> <2>")) == [("1",)]
