@@ -14,11 +14,11 @@ BIN := .venv/bin
 export OMP_WAIT_POLICY ?= passive
 RUN := PYTHONPATH=. $(BIN)/python
 PORTS := --port $(PORT) --aws-port $(AWS_PORT)
-SOURCES := bench bootstrap.py build_lambda.py build_templates.py gameforge gpu_service jobs lambda_api local_cloud stacks tests tiny_sdxl
+SOURCES := bench bootstrap.py build_lambda.py build_templates.py gameforge gpu_service insights jobs lambda_api local_cloud stacks tests tiny_sdxl
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all setup-aws demo up doctor diff deploy destroy templates openapi lint mutants test test-api test-worker bench-api bench-pipeline bench-worker train-tiny eval-tiny image-check lock clean
+.PHONY: help setup setup-all setup-aws demo up insights doctor diff deploy destroy templates openapi lint mutants test test-api test-worker bench-api bench-pipeline bench-worker train-tiny eval-tiny image-check lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ demo: setup  ## deploy into an emulated AWS, make a sheet of pictures through th
 
 up: setup  ## keep the laptop cloud running with a live log; KEEP=1 goes on where the last one stopped (PORT, AWS_PORT)
 	@$(RUN) -m local_cloud $(PORTS) $(if $(KEEP),--keep)
+
+insights: setup  ## run all saved log queries over the laptop cloud that runs, or the log that the last one kept (ARGS)
+	@$(BIN)/gameforge logs --all $(ARGS)
 
 doctor: setup-aws  ## check whether a deployment into your AWS account could work, and what to do if not (ARGS, deploy.toml)
 	@$(BIN)/gameforge doctor $(ARGS)

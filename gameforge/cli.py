@@ -12,6 +12,7 @@ from gameforge import keys
 from gameforge.client import Client, ClientError
 from gameforge.doctor.command import doctor_command
 from gameforge.endpoint import ENV_KEY, ENV_URL, NoEndpointError, find_endpoint
+from gameforge.logs_command import logs_command
 from gameforge.stack_commands import deploy_command, destroy_command, diff_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -23,6 +24,7 @@ app.command("deploy")(deploy_command)
 app.command("diff")(diff_command)
 app.command("destroy")(destroy_command)
 app.command("doctor")(doctor_command)
+app.command("logs")(logs_command)
 
 
 @app.callback()

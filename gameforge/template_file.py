@@ -1,5 +1,6 @@
 """What the command line has to know of a CloudFormation template: its parameters and its resources."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ import yaml
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of a template; `condition` is the name of what decides whether it is made, if anything does."""
+    """One resource of a template; `condition` is the name of what decides whether it is made, if anything does.
+
+    `properties` have a function of CloudFormation as its plain argument: `!Sub x` and `!Ref x` are both "x".
+    """
 
     logical_id: str
     resource_type: str
     condition: str | None
+    properties: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ def read_template(path: Path) -> TemplateFile:
             for name, parameter in content.get("Parameters", {}).items()
         },
         tuple(
-            Resource(logical_id, resource["Type"], resource.get("Condition"))
+            Resource(logical_id, resource["Type"], resource.get("Condition"), resource.get("Properties", {}))
             for logical_id, resource in content["Resources"].items()
         ),
     )

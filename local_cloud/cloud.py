@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from jobs import names
 from jobs.logs import Event
 from local_cloud import BUILD, ROOT, STATE
 from local_cloud.deployment import PROJECT, Deployment, emulated_aws
 from local_cloud.front_door import ROUTE_PATH
+from local_cloud.kept_lines import KEPT_LINES_NAME, LinesError, keep_lines, logs_client
 from local_cloud.log_lines import GroupFollower, GroupWriter
 from local_cloud.processes import HOST, CloudError, Lock, Processes, check_port
 
@@ -84,9 +87,18 @@ class LocalCloud:
             thread.join(timeout=5)
         if hasattr(self, "_follower"):
             self._follower.finish()
+        if (self.state / "endpoint.json").exists():
+            self._keep_lines()
         self._processes.stop_all()
         (self.state / "endpoint.json").unlink(missing_ok=True)
         self._lock.release()
+
+    def _keep_lines(self) -> None:
+        """What was logged outlives the emulator, for `gameforge logs`."""
+        try:
+            keep_lines(logs_client(self.environment["AWS_ENDPOINT_URL"]), self.state / KEPT_LINES_NAME)
+        except (ClientError, BotoCoreError, LinesError) as error:
+            self.say(f"the log lines could not be kept: {error}")
 
     def _start(self) -> None:
         data = self.state / "data"
