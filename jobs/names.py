@@ -36,6 +36,8 @@ STOP_TIMEOUT_SECONDS: Final = 90
 LAMBDA_HANDLER: Final = "lambda_api.handler.handler"
 SWEEP_HANDLER: Final = "lambda_api.sweep.handler"
 WORKER_COMMAND: Final = ("python", "-m", "gpu_service")
+# Asks the worker in the same container; the image says where it listens.
+HEALTH_COMMAND: Final = ("python", "-m", "gpu_service.health")
 
 # How long a worker may fall silent before its job goes to another one, in seconds; default VISIBILITY_TIMEOUT_SECONDS.
 ENV_LEASE_SECONDS: Final = "GAMEFORGE_LEASE_SECONDS"

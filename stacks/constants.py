@@ -35,6 +35,12 @@ INSTANCE_WARMUP_SECONDS: Final = 300
 TASK_CPU_UNITS: Final = 2048
 TASK_MEMORY_MIB: Final = 14_336
 TASK_GPUS: Final = 1
+HEALTH_INTERVAL_SECONDS: Final = 30
+# The worker gives its device 10 s to answer.
+HEALTH_TIMEOUT_SECONDS: Final = 20
+HEALTH_RETRIES: Final = 3
+# The most that ECS allows: from the process's start to its server's, PyTorch is read from a cold disk.
+HEALTH_START_SECONDS: Final = 300
 # What a g4dn.xlarge, the smallest host, can give to tasks: 4 vCPUs, and the 15,731 MiB that it registers with a margin.
 HOST_CPU_UNITS_MAX: Final = 4096
 HOST_MEMORY_MIB_MAX: Final = 15_360

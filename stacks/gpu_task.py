@@ -91,6 +91,13 @@ def _container(chosen: TaskParameters, lines: logs.LogGroup) -> ecs.ContainerDef
         Privileged=False,
         ResourceRequirements=[ecs.ResourceRequirement(Type="GPU", Value=str(c.TASK_GPUS))],
         StopTimeout=names.STOP_TIMEOUT_SECONDS,
+        HealthCheck=ecs.HealthCheck(
+            Command=["CMD", *names.HEALTH_COMMAND],
+            Interval=c.HEALTH_INTERVAL_SECONDS,
+            Timeout=c.HEALTH_TIMEOUT_SECONDS,
+            Retries=c.HEALTH_RETRIES,
+            StartPeriod=c.HEALTH_START_SECONDS,
+        ),
         Environment=[ecs.Environment(Name=name, Value=value) for name, value in _environment(chosen).items()],
         MountPoints=[
             ecs.MountPoint(SourceVolume=c.CACHE_VOLUME_NAME, ContainerPath=c.CONTAINER_CACHE_DIRECTORY, ReadOnly=False)

@@ -98,6 +98,14 @@ def stop_leaves_time(view: TemplateView) -> Iterator[Finding]:
                 yield Finding(task.logical_id, message)
 
 
+def health_is_checked(view: TemplateView) -> Iterator[Finding]:
+    """ECS looks after a GPU container's health: it does not read the one that the image declares."""
+    for task in gpu_tasks(view):
+        for container in mappings(task.properties.get("ContainerDefinitions")):
+            if container.get("Essential", True) and not mapping(container.get("HealthCheck")).get("Command"):
+                yield Finding(task.logical_id, "a container that hangs is never replaced: give it a HealthCheck")
+
+
 def gpu_tasks(view: TemplateView) -> list[Resource]:
     """The task definitions that run on EC2 and ask for a GPU."""
     return [task for task in _ec2_tasks(view) if _gpu_requirements(task)]
@@ -143,4 +151,5 @@ INVARIANTS: Final = (
     mounts_have_volumes,
     cache_is_on_the_host,
     stop_leaves_time,
+    health_is_checked,
 )

@@ -77,6 +77,7 @@ _CLUSTER: Final[dict[str, Edit]] = {
     "host processes": put("TaskDefinition/PidMode", "host"),
     "stop timeout beyond a spot notice": put(f"{_CONTAINER}/StopTimeout", 300),
     "no time to hand a job back": drop(f"{_CONTAINER}/StopTimeout"),
+    "nobody looks after its health": drop(f"{_CONTAINER}/HealthCheck"),
     "lines that go nowhere": put(f"{_CONTAINER}/LogConfiguration/LogDriver", "json-file"),
     "log group that nobody makes": put(f"{_CONTAINER}/LogConfiguration/Options/awslogs-group", "/ecs/other"),
     "mount without a volume": put(f"{_CONTAINER}/MountPoints/0/SourceVolume", "cache"),
