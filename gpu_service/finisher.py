@@ -33,8 +33,25 @@ class Finished:
     outcomes: list[Outcome]
 
 
+class _Storing:
+    """A batch on its way out: its jobs are stored side by side, and their messages deleted in one call."""
+
+    def __init__(self, jobs: int) -> None:
+        self._left = jobs
+        self._stored: list[Held] = []
+        self._lock = threading.Lock()
+
+    def done(self, held: Held, *, is_stored: bool) -> list[Held]:
+        """A job is dealt with. Returns those that are stored to the one who says so of the last job, else nothing."""
+        with self._lock:
+            if is_stored:
+                self._stored.append(held)
+            self._left -= 1
+            return self._stored if self._left == 0 else []
+
+
 class Finisher:
-    """Takes finished batches on any thread; `run` stores them on its own, and may run on several."""
+    """Takes finished batches on any thread; `run` stores one job at a time, and is meant to run on several."""
 
     def __init__(
         self,
@@ -56,34 +73,34 @@ class Finisher:
         self._lease_seconds = lease_seconds
         self._model_name = model_name
         self._stopping = stopping
-        self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Held, Outcome, _Storing]] = queue.SimpleQueue()
 
     def submit(self, finished: Finished) -> None:
         """Leave a batch to the finisher."""
-        self._finished.put(finished)
+        batch = _Storing(len(finished.jobs))
+        for held, outcome in zip(finished.jobs, finished.outcomes, strict=True):
+            self._waiting.put((held, outcome, batch))
 
     def run(self) -> None:
-        """Store batches, as long as the process lives."""
+        """Store jobs, as long as the process lives."""
         while True:
-            self._finish(self._finished.get())
+            held, outcome, batch = self._waiting.get()
+            started = time.monotonic()
+            is_stored = self._finish(held, outcome)
+            self._status.add(store_seconds=time.monotonic() - started)
+            if stored := batch.done(held, is_stored=is_stored):
+                self._endings.forget(stored)
 
-    def _finish(self, finished: Finished) -> None:
-        started = time.monotonic()
-        stored: list[Held] = []
-        for held, outcome in zip(finished.jobs, finished.outcomes, strict=True):
-            try:
-                if self._hands.has(held) and self._finish_job(held, outcome):
-                    stored.append(held)
-            except LostLeaseError:
-                self._endings.lose(held)
-            except AWS_ERRORS as error:
-                self._endings.hand_back(
-                    [held], f"its pictures could not be stored: {error}", delay_seconds=HAND_BACK_DELAY_SECONDS
-                )
-        if stored:
-            # One call for the batch.
-            self._endings.forget(stored)
-        self._status.add(store_seconds=time.monotonic() - started)
+    def _finish(self, held: Held, outcome: Outcome) -> bool:
+        try:
+            return self._hands.has(held) and self._finish_job(held, outcome)
+        except LostLeaseError:
+            self._endings.lose(held)
+        except AWS_ERRORS as error:
+            self._endings.hand_back(
+                [held], f"its pictures could not be stored: {error}", delay_seconds=HAND_BACK_DELAY_SECONDS
+            )
+        return False
 
     def _finish_job(self, held: Held, outcome: Outcome) -> bool:
         """Returns whether it succeeded and its message is still to be deleted."""

@@ -36,6 +36,7 @@ class Held:
     # Base64 of a small JPEG, made since the last renewal.
     preview: str | None = None
     renewed_at: float = field(default_factory=time.monotonic)
+    running_since: float = 0.0
 
     @property
     def is_suspect(self) -> bool:
@@ -121,7 +122,7 @@ class Hands:
             while not is_stopping():
                 if batch := self._choose(limit):
                     for held in batch.jobs:
-                        held.phase = Phase.RUNNING
+                        held.phase, held.running_since = Phase.RUNNING, time.monotonic()
                     return batch
                 self._changed.wait()
         return None

@@ -46,10 +46,11 @@ class Heartbeat:
         hidden_at = time.monotonic()
         while not self._finished.wait(TICK_SECONDS):
             for held in self._hands.all():
+                now = time.monotonic()
                 # A running job is renewed at each tick, because the same write tells its step and reads whether it was
                 # canceled; for the others it is enough that their lease holds.
-                seconds = TICK_SECONDS if held.phase is Phase.RUNNING else self._beat_seconds
-                if time.monotonic() - held.renewed_at >= seconds:
+                runs = held.phase is Phase.RUNNING and now - held.running_since >= TICK_SECONDS
+                if now - held.renewed_at >= (TICK_SECONDS if runs else self._beat_seconds):
                     self._renew(held)
             if time.monotonic() - hidden_at >= self._beat_seconds:
                 hidden_at = time.monotonic()

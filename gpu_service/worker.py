@@ -26,7 +26,8 @@ from gpu_service.status import WorkerStatus
 from jobs import names
 from jobs.logs import Event, log_event, log_exception
 
-FINISHERS: Final = 2
+# As many jobs of a batch are stored at a time: the last ones would wait for the first ones' round trips.
+FINISHERS: Final = 4
 LOOK_SECONDS: Final = 1.0
 # What is being stored when the worker is told to stop gets this long; the rest of the stop timeout is for handing back.
 STOP_GRACE_SECONDS: Final = names.STOP_TIMEOUT_SECONDS - 30
@@ -43,7 +44,7 @@ class ExitCode(IntEnum):
 
 
 class Worker:
-    """Runs jobs until told to stop, on five threads: intake, device, two finishers, heartbeat. The caller's watches."""
+    """Runs jobs until told to stop, on threads for intake, device, heartbeat and storing. The caller's watches."""
 
     def __init__(
         self,
