@@ -14,17 +14,20 @@ import psutil
 
 from bench.processes import end, start
 from bench.workload import GUIDANCE, SIZE_PX, STEPS
+from gpu_service.plan import USES_BEFORE_COMPILING
 from jobs import names
 from jobs.job import Job, Status, timestamp
 from jobs.logs import Event
 from jobs.queue import JobMessage
 from jobs.request import GenerationRequest
 from jobs.store import JobStore
+from local_cloud import BUILD
 from local_cloud.deployment import Deployment, emulated_aws
 from tiny_sdxl import CHECKPOINT_DIR
 
 TIMEOUT_SECONDS: Final = 600.0
 MESSAGES_AT_ONCE: Final = 10
+WARM_UP_ROUNDS: Final = 3
 
 
 class EmulatedAws:
@@ -58,12 +61,21 @@ class EmulatedAws:
 
 
 class OurWorker:
-    """`python -m gpu_service` on a queue of its own, with as many pictures in a batch as `batch` says."""
+    """`python -m gpu_service` on a queue of its own."""
 
-    def __init__(self, aws: EmulatedAws, batch: int) -> None:
-        """Start it and wait until it is ready."""
+    def __init__(self, aws: EmulatedAws, batch: int | None) -> None:
+        """Start it and wait until it is ready.
+
+        With a `batch`, it has everybody's pipeline and puts so many pictures into a call: what is compared then is the
+        loop. Without one it runs as it ships, by its own plan.
+        """
         self._aws = aws
-        self.queue_url: str = aws.sqs.create_queue(QueueName=f"bench-{batch}")["QueueUrl"]
+        self.queue_url: str = aws.sqs.create_queue(QueueName=f"bench-{batch or 'plan'}")["QueueUrl"]
+        plan = {
+            "GAMEFORGE_BATCH_LIMIT": str(batch),
+            "GAMEFORGE_COMPILE": "off",
+            "GAMEFORGE_PRECISION": "fp32",
+        }
         started = time.perf_counter()
         self._process = start(
             [sys.executable, "-m", "gpu_service"],
@@ -73,13 +85,15 @@ class OurWorker:
                 names.ENV_IMAGES_BUCKET: aws.outputs["ImagesBucketName"],
                 names.ENV_QUEUE_URL: self.queue_url,
                 names.ENV_MODEL: str(CHECKPOINT_DIR),
-                # What is compared here is the loop: the pipeline is the same as everybody's.
-                "GAMEFORGE_BATCH_LIMIT": str(batch),
-                "GAMEFORGE_COMPILE": "off",
-                "GAMEFORGE_PRECISION": "fp32",
+                # Kept: what one run has compiled, the next one loads.
+                names.ENV_CACHE_DIRECTORY: str(BUILD / "bench" / "cache"),
+                **(plan if batch is not None else {}),
             },
         )
         self._ended: dict[str, float] = {}
+        # Of each batch so far, how many pictures it had; and the numbers of pictures that it has compiled for.
+        self._batches: list[int] = []
+        self._compiled: set[int] = set()
         self._changed = threading.Condition()
         self._ready = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
@@ -94,6 +108,13 @@ class OurWorker:
             if f'"{Event.JOB_SUCCEEDED}"' in line:
                 with self._changed:
                     self._ended[json.loads(line)["job_id"]] = time.perf_counter()
+                    self._changed.notify_all()
+            elif f'"{Event.JOB_GENERATED}"' in line:
+                self._batches.append(json.loads(line)["batch_jobs"])
+            elif f'"{Event.COMPILED}"' in line:
+                with self._changed:
+                    # With guidance, the UNet sees each picture twice.
+                    self._compiled.add(int(json.loads(line)["latents"].split("x")[0]) // 2)
                     self._changed.notify_all()
             elif f'"{Event.WORKER_READY}"' in line:
                 self._ready.set()
@@ -116,10 +137,22 @@ class OurWorker:
                 raise TimeoutError("not all jobs ended")
             return max(self._ended[job_id] for job_id in accepted) - started
 
+    def warm_up(self, jobs: int) -> None:
+        """Run rounds until all that the worker wants to compile is compiled."""
+        for _ in range(WARM_UP_ROUNDS):
+            self._batches.clear()
+            self.run(jobs)
+        # The worker counts batches; here is a line for each job of one.
+        used = {size for size in set(self._batches) if self._batches.count(size) >= USES_BEFORE_COMPILING * size}
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._compiled >= used, TIMEOUT_SECONDS):
+                raise TimeoutError(f"compiled for {self._compiled}, and not for all of {used}")
+
     def pss_mb(self) -> float:
-        """Its proportional memory, in megabytes."""
-        pss: int = psutil.Process(self._process.pid).memory_full_info().pss
-        return pss / 1e6
+        """The proportional memory of its processes, in megabytes."""
+        process = psutil.Process(self._process.pid)
+        family = [process, *process.children(recursive=True)]
+        return sum(float(member.memory_full_info().pss) for member in family) / 1e6
 
     def close(self) -> None:
         """End it."""

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from bench.pipeline import PLAIN
-from gpu_service.compiling import USES_BEFORE_COMPILING
+from gpu_service.plan import USES_BEFORE_COMPILING
 from gpu_service.starting import start_engine
 from jobs.logs import SERVICE_WORKER, make_logger
 

@@ -19,11 +19,9 @@ from typing import Any, Final
 import torch
 from aws_lambda_powertools import Logger
 
-from gpu_service.plan import Attention, Compile, Device, Plan
+from gpu_service.plan import USES_BEFORE_COMPILING, Attention, Compile, Device, Plan
 from jobs.logs import Event, log_event
 
-# Compiling one picture size takes a minute or two of a core: it has to be asked for more than once.
-USES_BEFORE_COMPILING: Final = 2
 SIZES_MAX: Final = 12
 # Of the operating system's 20 steps of politeness. Children inherit it, and so do the compilers that we start.
 NICENESS: Final = 10

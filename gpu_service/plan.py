@@ -78,6 +78,8 @@ class Rung(StrEnum):
     CPU = "cpu"
 
 
+# Compiling one picture size takes a minute or two of a core: it has to be asked for more than once.
+USES_BEFORE_COMPILING: Final = 2
 OFFLOADS: Final = {Rung.MODEL_OFFLOAD: Offload.MODEL, Rung.SEQUENTIAL_OFFLOAD: Offload.SEQUENTIAL}
 
 

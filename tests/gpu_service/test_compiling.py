@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from gpu_service.compiling import USES_BEFORE_COMPILING, Compiler
+from gpu_service.compiling import Compiler
 from gpu_service.engine import Engine
-from gpu_service.plan import Plan
+from gpu_service.plan import USES_BEFORE_COMPILING, Plan
 from jobs.logs import make_logger
 from tests.gpu_service.conftest import CPU, CPU_AS_GPU, draw, plan_for
 
