@@ -52,6 +52,7 @@ class Metric(StrEnum):
     REQUESTS = ("Requests", "Count")
     CLIENT_ERRORS = ("ClientErrors", "Count")
     SERVER_ERRORS = ("ServerErrors", "Count")
+    # Without the time that a request waited for a job because its client asked for that.
     LATENCY = ("Latency", "Milliseconds")
     JOBS_ACCEPTED = ("JobsAccepted", "Count")
     # The sweep, every minute.

@@ -55,7 +55,7 @@ _HEALTH: Final[tuple[Widget, ...]] = (
 )
 _SPEED: Final[tuple[Widget, ...]] = (
     Panel(
-        "Fast? The API",
+        "Fast? The API, without waits that clients ask for",
         "milliseconds",
         tuple(Line(ours(Metric.LATENCY, SERVICE_API), each, each) for each in ("p50", "p95")),
     ),
