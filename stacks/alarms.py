@@ -5,7 +5,6 @@ from typing import Final
 
 from troposphere import Parameter, Ref, cloudwatch
 
-from jobs.logs import SERVICE_API, SERVICE_SWEEP, SERVICE_WORKER
 from jobs.metrics import Metric
 from stacks import constants as c
 from stacks.alarm_parts import alarm, math, single, topic
@@ -47,7 +46,7 @@ def _stuck(chosen: Thresholds) -> list[cloudwatch.Alarm]:
             "oldest-job",
             "A job has waited too long for a worker. Without data: the sweep, which measures that, does not run.",
             "See whether workers are alive and hosts come.",
-            single(ours(Metric.OLDEST_JOB_SECONDS, SERVICE_SWEEP), "Maximum", MINUTE_SECONDS),
+            single(ours(Metric.OLDEST_JOB_SECONDS), "Maximum", MINUTE_SECONDS),
             Threshold=Ref(chosen.oldest_job_seconds),
             EvaluationPeriods=5,
             DatapointsToAlarm=3,
@@ -59,7 +58,7 @@ def _stuck(chosen: Thresholds) -> list[cloudwatch.Alarm]:
             "backlog-without-worker",
             f"Jobs are queued, and no worker has been alive for {WORKER_ARRIVES_MINUTES} minutes.",
             "See why no host comes, or why the worker on it does not start.",
-            single(ours(Metric.BACKLOG_WITHOUT_WORKER, SERVICE_SWEEP), "Minimum", MINUTE_SECONDS),
+            single(ours(Metric.BACKLOG_WITHOUT_WORKER), "Minimum", MINUTE_SECONDS),
             Threshold=0,
             EvaluationPeriods=WORKER_ARRIVES_MINUTES,
             # That the sweep is silent is told by the alarm on the oldest job.
@@ -100,8 +99,8 @@ def _seen_by_clients(chosen: Thresholds) -> list[cloudwatch.Alarm]:
                 f"IF(requests >= {REQUESTS_MIN}, 100 * errors / requests, 0)",
                 "server errors, percent of requests",
                 FIVE_MINUTES_SECONDS,
-                requests=(ours(Metric.REQUESTS, SERVICE_API), "Sum"),
-                errors=(ours(Metric.SERVER_ERRORS, SERVICE_API), "Sum"),
+                requests=(ours(Metric.REQUESTS), "Sum"),
+                errors=(ours(Metric.SERVER_ERRORS), "Sum"),
             ),
             Threshold=Ref(chosen.error_percent),
             EvaluationPeriods=3,
@@ -130,7 +129,7 @@ def _seen_by_clients(chosen: Thresholds) -> list[cloudwatch.Alarm]:
             "latency",
             "The API has been slow for 15 minutes, by its 95th percentile.",
             "See which route it is, and whether DynamoDB or SQS throttles.",
-            single(ours(Metric.LATENCY, SERVICE_API), "p95", FIVE_MINUTES_SECONDS),
+            single(ours(Metric.LATENCY), "p95", FIVE_MINUTES_SECONDS),
             Threshold=Ref(chosen.latency_milliseconds),
             EvaluationPeriods=3,
             TreatMissingData=QUIET_IS_FINE,
@@ -151,7 +150,7 @@ def _costly(chosen: Thresholds) -> list[cloudwatch.Alarm]:
                 "hosts that run for nothing",
                 FIVE_MINUTES_SECONDS,
                 hosts=(HOSTS_RUNNING, "Minimum"),
-                busy=(ours(Metric.BUSY_SECONDS, SERVICE_WORKER), "Sum"),
+                busy=(ours(Metric.BUSY_SECONDS), "Sum"),
             ),
             Threshold=0,
             EvaluationPeriods=IDLE_MINUTES * MINUTE_SECONDS // FIVE_MINUTES_SECONDS,
@@ -163,7 +162,7 @@ def _costly(chosen: Thresholds) -> list[cloudwatch.Alarm]:
             "daily-cost",
             "The workers have cost more in a day than they may.",
             "See which key used them, and how much of it was idle.",
-            single(ours(Metric.ALIVE_DOLLARS, SERVICE_WORKER), "Sum", DAY_SECONDS),
+            single(ours(Metric.ALIVE_DOLLARS), "Sum", DAY_SECONDS),
             Threshold=Ref(chosen.daily_cost_dollars),
             EvaluationPeriods=1,
             TreatMissingData=QUIET_IS_FINE,

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from troposphere import Sub, cloudwatch
 
-from jobs.logs import SERVICE_API, SERVICE_SWEEP, SERVICE_WORKER
 from jobs.metrics import Metric
 from stacks import constants as c
 from stacks.measures import DEAD_LETTERS, HOSTS_RUNNING, HOSTS_WANTED, ours
@@ -25,20 +24,20 @@ _HEALTH: Final[tuple[Widget, ...]] = (
         "Healthy? Requests",
         "in 5 minutes",
         (
-            Line(ours(Metric.REQUESTS, SERVICE_API), "Sum", "requests"),
-            Line(ours(Metric.CLIENT_ERRORS, SERVICE_API), "Sum", "4xx"),
-            Line(ours(Metric.SERVER_ERRORS, SERVICE_API), "Sum", "5xx"),
+            Line(ours(Metric.REQUESTS), "Sum", "requests"),
+            Line(ours(Metric.CLIENT_ERRORS), "Sum", "4xx"),
+            Line(ours(Metric.SERVER_ERRORS), "Sum", "5xx"),
         ),
     ),
     Panel(
         "Healthy? Jobs",
         "in 5 minutes",
         (
-            Line(ours(Metric.JOBS_ACCEPTED, SERVICE_API), "Sum", "accepted"),
-            Line(ours(Metric.JOBS_SUCCEEDED, SERVICE_WORKER), "Sum", "succeeded"),
-            Line(ours(Metric.JOBS_FAILED, SERVICE_WORKER), "Sum", "failed"),
-            Line(ours(Metric.JOBS_CANCELED, SERVICE_WORKER), "Sum", "canceled while running"),
-            Line(ours(Metric.JOBS_HANDED_BACK, SERVICE_WORKER), "Sum", "handed back"),
+            Line(ours(Metric.JOBS_ACCEPTED), "Sum", "accepted"),
+            Line(ours(Metric.JOBS_SUCCEEDED), "Sum", "succeeded"),
+            Line(ours(Metric.JOBS_FAILED), "Sum", "failed"),
+            Line(ours(Metric.JOBS_CANCELED), "Sum", "canceled while running"),
+            Line(ours(Metric.JOBS_HANDED_BACK), "Sum", "handed back"),
         ),
     ),
     Panel(
@@ -47,7 +46,7 @@ _HEALTH: Final[tuple[Widget, ...]] = (
         (
             Line(HOSTS_WANTED, "Maximum", "hosts wanted"),
             Line(HOSTS_RUNNING, "Maximum", "hosts running"),
-            Line(ours(Metric.LIVE_WORKERS, SERVICE_SWEEP), "Maximum", "workers alive"),
+            Line(ours(Metric.LIVE_WORKERS), "Maximum", "workers alive"),
         ),
         period_seconds=60,
     ),
@@ -57,19 +56,19 @@ _SPEED: Final[tuple[Widget, ...]] = (
     Panel(
         "Fast? The API, without waits that clients ask for",
         "milliseconds",
-        tuple(Line(ours(Metric.LATENCY, SERVICE_API), each, each) for each in ("p50", "p95")),
+        tuple(Line(ours(Metric.LATENCY), each, each) for each in ("p50", "p95")),
     ),
     Panel(
         "Fast? A job, from accepted to its end",
         "seconds",
-        tuple(Line(ours(Metric.TOTAL_SECONDS, SERVICE_WORKER), each, each) for each in ("p50", "p90", "p99")),
+        tuple(Line(ours(Metric.TOTAL_SECONDS), each, each) for each in ("p50", "p90", "p99")),
     ),
     Panel(
         "Fast? The queue",
         "jobs",
         (
-            Line(ours(Metric.QUEUE_DEPTH, SERVICE_SWEEP), "Maximum", "jobs on the queue"),
-            Line(ours(Metric.OLDEST_JOB_SECONDS, SERVICE_SWEEP), "Maximum", "longest wait", on_right_axis=True),
+            Line(ours(Metric.QUEUE_DEPTH), "Maximum", "jobs on the queue"),
+            Line(ours(Metric.OLDEST_JOB_SECONDS), "Maximum", "longest wait", on_right_axis=True),
         ),
         period_seconds=60,
         right_unit="seconds",
@@ -78,9 +77,9 @@ _SPEED: Final[tuple[Widget, ...]] = (
         "Fast? The GPUs",
         "percent",
         (
-            Line(ours(Metric.GPU_UTILIZATION, SERVICE_WORKER), "Average", "GPU busy"),
-            Line(ours(Metric.GPU_MEMORY_UTILIZATION, SERVICE_WORKER), "Maximum", "GPU memory in use"),
-            Line(ours(Metric.OUT_OF_MEMORY_RUNGS, SERVICE_WORKER), "Sum", "out of memory", on_right_axis=True),
+            Line(ours(Metric.GPU_UTILIZATION), "Average", "GPU busy"),
+            Line(ours(Metric.GPU_MEMORY_UTILIZATION), "Maximum", "GPU memory in use"),
+            Line(ours(Metric.OUT_OF_MEMORY_RUNGS), "Sum", "out of memory", on_right_axis=True),
         ),
         period_seconds=60,
         maximum=100,
@@ -92,9 +91,9 @@ _COST_AND_TROUBLE: Final[tuple[Widget, ...]] = (
         "Cost? Dollars an hour",
         "dollars",
         (
-            Line(ours(Metric.ALIVE_DOLLARS, SERVICE_WORKER), "Sum", "workers"),
-            Line(ours(Metric.JOB_DOLLARS, SERVICE_WORKER), "Sum", "of it, for jobs"),
-            Line(ours(Metric.IDLE_DOLLARS, SERVICE_WORKER), "Sum", "of it, without work"),
+            Line(ours(Metric.ALIVE_DOLLARS), "Sum", "workers"),
+            Line(ours(Metric.JOB_DOLLARS), "Sum", "of it, for jobs"),
+            Line(ours(Metric.IDLE_DOLLARS), "Sum", "of it, without work"),
         ),
         period_seconds=3600,
     ),
@@ -104,8 +103,8 @@ _COST_AND_TROUBLE: Final[tuple[Widget, ...]] = (
         "jobs",
         (
             Line(DEAD_LETTERS, "Maximum", "dead letters"),
-            Line(ours(Metric.BACKLOG_WITHOUT_WORKER, SERVICE_SWEEP), "Maximum", "queued, and no worker alive"),
-            Line(ours(Metric.JOBS_QUEUED_AGAIN, SERVICE_SWEEP), "Sum", "queued again by the sweep"),
+            Line(ours(Metric.BACKLOG_WITHOUT_WORKER), "Maximum", "queued, and no worker alive"),
+            Line(ours(Metric.JOBS_QUEUED_AGAIN), "Sum", "queued again by the sweep"),
         ),
         period_seconds=60,
     ),

@@ -18,9 +18,10 @@ class Measure:
     dimensions: Mapping[str, str]
 
 
-def ours(metric: Metric, service: str) -> Measure:
-    """A metric that `service`, one of those in `jobs.logs`, emits."""
-    return Measure(metrics.NAMESPACE, metric.value, {metrics.PROJECT: c.PROJECT_REFERENCE, metrics.SERVICE: service})
+def ours(metric: Metric) -> Measure:
+    """A metric that our own code emits."""
+    dimensions = {metrics.PROJECT: c.PROJECT_REFERENCE, metrics.SERVICE: metric.service}
+    return Measure(metrics.NAMESPACE, metric.value, dimensions)
 
 
 def function_errors(function: str) -> Measure:

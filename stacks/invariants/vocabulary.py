@@ -12,6 +12,7 @@ from stacks.invariants.finding import Finding
 from stacks.reads import metric_uses, query_uses
 from stacks.template_view import TemplateView
 
+_METRICS: Final = {metric.value: metric for metric in Metric}
 _SERVICES: Final = frozenset({SERVICE_API, SERVICE_SWEEP, SERVICE_WEBHOOKS, SERVICE_WORKER})
 # Fields of which the code knows all values.
 _VALUES: Final = {"event": frozenset(map(str, Event)), "service": _SERVICES}
@@ -22,14 +23,16 @@ def metric_is_emitted(view: TemplateView) -> Iterator[Finding]:
     for use in metric_uses(view):
         if use.namespace != metrics.NAMESPACE:
             continue
-        if use.name not in set(Metric):
+        metric = _METRICS.get(use.name)
+        if metric is None:
             yield Finding(use.logical_id, f"nothing emits {use.name}: take a name of jobs.metrics.Metric")
-        if use.dimensions.keys() != {metrics.PROJECT, metrics.SERVICE}:
+        elif use.dimensions.keys() != {metrics.PROJECT, metrics.SERVICE}:
             given = ", ".join(sorted(use.dimensions)) or "nothing"
             message = f"{use.name} has the dimensions {metrics.PROJECT} and {metrics.SERVICE}, not {given}"
             yield Finding(use.logical_id, message)
-        elif str(use.dimensions[metrics.SERVICE]) not in _SERVICES:
-            yield Finding(use.logical_id, f"no service is called {use.dimensions[metrics.SERVICE]}")
+        elif use.dimensions[metrics.SERVICE] != metric.service:
+            message = f"{use.name} comes from {metric.service}, not from {use.dimensions[metrics.SERVICE]}"
+            yield Finding(use.logical_id, message)
 
 
 def field_is_written(view: TemplateView) -> Iterator[Finding]:

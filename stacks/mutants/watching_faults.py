@@ -9,7 +9,7 @@ _BODY: Final = "Dashboard/DashboardBody/Fn::Sub"
 _FAULTS: Final[dict[str, Edit]] = {
     # alarms
     "alarm on a metric with a typing error": put("DailyCostAlarm/MetricName", "AliveDollar"),
-    "alarm on another service's figure": put("OldestJobAlarm/Dimensions/1/Value", "sweeper"),
+    "alarm on another service's figure": put("OldestJobAlarm/Dimensions/1/Value", "worker"),
     "alarm on a figure by one dimension of two": drop("LatencyAlarm/Dimensions/0"),
     "alarm by a dimension that is not sent": append("LatencyAlarm/Dimensions", {"Name": "route", "Value": "/v1/jobs"}),
     "metric math over a figure that nothing sends": put(
