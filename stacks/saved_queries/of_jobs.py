@@ -5,6 +5,15 @@ from typing import Final
 from jobs.logs import Event
 from stacks.saved_queries.saved_query import API, JOB_ID_TOKEN, SWEEP, WEBHOOKS, WORKER, SavedQuery, any_of
 
+# Each attempt at a job writes one of these lines, so a sum over them counts each attempt once. One whose worker was
+# killed writes none: what that cost is in the workers' time alone.
+ATTEMPT_ENDS: Final = (
+    Event.JOB_SUCCEEDED,
+    Event.JOB_FAILED,
+    Event.JOB_CANCELED,
+    Event.JOB_HANDED_BACK,
+    Event.JOB_LOST,
+)
 STORY: Final = SavedQuery(
     "jobs/story",
     f"One job from its request to its end. Put its id, or its correlation id, in the place of {JOB_ID_TOKEN}.",
@@ -75,11 +84,9 @@ COST: Final = SavedQuery(
     "jobs/cost",
     "What each key's jobs used and cost, by day: every attempt, also of jobs that failed or were canceled.",
     (WORKER,),
-    # An attempt writes one of these lines, so sums count each attempt once; a job that was tried twice is one job.
     f"""
-    filter event in
-      {any_of(Event.JOB_SUCCEEDED, Event.JOB_FAILED, Event.JOB_CANCELED, Event.JOB_HANDED_BACK)}
-      and ispresent(device_seconds)
+    filter ispresent(device_seconds)
+      and event in {any_of(*ATTEMPT_ENDS)}
     | stats count_distinct(job_id) as jobs, count(*) as tries, sum(images) as pictures,
       sum(device_seconds) as device_seconds_used, sum(cost_dollars) as dollars
       by bin(1d) as day, caller, device
