@@ -47,9 +47,9 @@ def deploy_command(
 ) -> None:
     """Deploy or update the stacks in your AWS account, with the AWS CLI.
 
-    The order is network (if asked for), foundation, image (if asked for), gpu-cluster, api. What deploy.toml does not
-    name keeps the value that the stack has. The hosts go into the VPC that you name, else the one of the
-    network stack, else the one they are in already, else the region's default VPC.
+    The order is network (if asked for), foundation, image (if asked for), gpu-cluster, api, observability. What
+    deploy.toml does not name keeps the value that the stack has. The hosts go into the VPC that you name, else the
+    one of the network stack, else the one they are in already, else the region's default VPC.
     """
     with reporting(), StackProgress(console) as progress:
         settings = load_settings(config, project, region, vpc_id, subnet_ids, with_network, with_image)

@@ -22,8 +22,9 @@ FOUNDATION: Final = "foundation"
 IMAGE: Final = "image"
 GPU_CLUSTER: Final = "gpu-cluster"
 API: Final = "api"
+OBSERVABILITY: Final = "observability"
 # In the order in which they deploy; each may import what the ones before it export.
-ORDER: Final = (NETWORK, FOUNDATION, IMAGE, GPU_CLUSTER, API)
+ORDER: Final = (NETWORK, FOUNDATION, IMAGE, GPU_CLUSTER, API, OBSERVABILITY)
 
 
 def read_templates(directory: Path = TEMPLATES) -> dict[str, TemplateFile]:

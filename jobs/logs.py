@@ -121,6 +121,8 @@ class Fields(EndFields, ColdStartFields, total=False):
     # The HTTP status.
     status: int
     duration_ms: float
+    # Of it, how long the request waited for a job because its client asked for that.
+    waited_ms: float
     cold_start: bool
     # Stable: of the problem that a request got, or of a job's error.
     error_code: str | None

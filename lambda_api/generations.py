@@ -37,6 +37,7 @@ from lambda_api.problems import (
 from lambda_api.settings import ApiSettings
 from lambda_api.usage import Usage
 from lambda_api.views import ImageView, JobListView, JobView, ProgressView, QueueView, TimingsView
+from lambda_api.waiting import waiting
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -127,13 +128,13 @@ class Generations:
         """The job as soon as it has ended, or as it stands after `seconds`. Raises `ApiError` 404."""
         deadline = time.monotonic() + seconds
         pause = POLL_SECONDS_MIN
-        while True:
-            job = self.find(job_id, caller)
-            left = deadline - time.monotonic()
-            if job.status.is_final or left <= 0:
-                return job
-            time.sleep(min(pause, left))
-            pause = min(pause * 1.3, POLL_SECONDS_MAX)
+        job = self.find(job_id, caller)
+        with waiting():
+            while not job.status.is_final and (left := deadline - time.monotonic()) > 0:
+                time.sleep(min(pause, left))
+                pause = min(pause * 1.3, POLL_SECONDS_MAX)
+                job = self.find(job_id, caller)
+        return job
 
     def cancel(self, job_id: str, caller: Caller) -> Job:
         """Cancel the job: at once if it is queued, at its worker's next step if it runs. Raises `ApiError` 404 or 409.

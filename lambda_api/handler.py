@@ -28,6 +28,7 @@ from lambda_api.problems import (
 from lambda_api.routing import ADAPTERS, PARTS, operations_at
 from lambda_api.services import logger
 from lambda_api.settings import project
+from lambda_api.waiting import take_waited_seconds
 
 RETRY_AFTER_SECONDS: Final = 5
 NO_ROUTE: Final = "none"
@@ -96,6 +97,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     response = app.resolve(event, context)
     response.setdefault("multiValueHeaders", {})[names.CORRELATION_HEADER] = [request["requestId"]]
     duration_ms = round((time.perf_counter() - started) * 1000, 1)
+    waited_ms = round(take_waited_seconds() * 1000, 1)
     status = int(response["statusCode"])
     found = operations_at(event["path"])
     log_event(
@@ -106,8 +108,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         route=found[0].path if found else NO_ROUTE,
         status=status,
         duration_ms=duration_ms,
+        waited_ms=waited_ms,
         cold_start=_is_cold,
-        metrics=_metrics(status, duration_ms),
+        metrics=_metrics(status, max(0.0, duration_ms - waited_ms)),
     )
     if _is_cold:
         _is_cold = False
@@ -125,12 +128,12 @@ def _answer(error: ApiError) -> Response[str]:
     return form(error)
 
 
-def _metrics(status: int, duration_ms: float) -> dict[str, Any]:
+def _metrics(status: int, latency_ms: float) -> dict[str, Any]:
     """CloudWatch reads these fields of the request's own line as metrics: no second line, no call."""
     values = {
         Metric.REQUESTS: 1,
         Metric.CLIENT_ERRORS: int(400 <= status < 500),
         Metric.SERVER_ERRORS: int(status >= 500),
-        Metric.LATENCY: duration_ms,
+        Metric.LATENCY: round(latency_ms, 1),
     }
     return embedded(SERVICE_API, project(), values)

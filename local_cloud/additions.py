@@ -1,5 +1,5 @@
-"""What the emulator lacks: seven CloudFormation resource types, the public parameter of the ECS GPU AMI, and API
-Gateway's own answer when a function fails.
+"""What the emulator lacks: seven CloudFormation resource types, alarms on metric math, the public parameter of the ECS
+GPU AMI, and API Gateway's own answer when a function fails.
 
 The ECS and EC2 types call the emulator's own APIs; the others are records. Checked against each emulator release by
 `tests/local_cloud/test_additions.py`.
@@ -18,6 +18,8 @@ from local_cloud import ec2_additions
 
 GPU_AMI_PARAMETER: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id"
 GPU_AMI_ID: Final = "ami-0ec5000000000a900"
+
+ALARM: Final = "AWS::CloudWatch::Alarm"
 
 Properties = dict[str, Any]
 Attributes = dict[str, Any]
@@ -127,6 +129,36 @@ def _policy_arn(properties: Properties) -> str:
     )
 
 
+def _alarm_arn(name: str) -> str:
+    return f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:{name}"
+
+
+def _with_metric_math(known: dict[str, Any]) -> dict[str, Any]:
+    """The handlers of alarms, where those on metric math, which the emulator refuses, are records."""
+    record = _record(
+        lambda properties: str(properties["AlarmName"]), lambda name, properties: {"Arn": _alarm_arn(name)}
+    )
+
+    def create(logical_id: str, properties: Properties, stack: str) -> tuple[str, Attributes]:
+        handlers = record if "Metrics" in properties else known
+        created: tuple[str, Attributes] = handlers["create"](logical_id, properties, stack)
+        return created
+
+    def update(
+        physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> tuple[str, Attributes]:
+        if "Metrics" in new:
+            delete(physical_id, old)
+            return create(logical_id, new, stack)
+        updated: tuple[str, Attributes] = known["update"](physical_id, old, new, stack, logical_id)
+        return updated
+
+    def delete(physical_id: str, properties: Properties) -> None:
+        (record if "Metrics" in properties else known)["delete"](physical_id, properties)
+
+    return {**known, "create": create, "update": update, "delete": delete}
+
+
 _HANDLERS: Final[dict[str, dict[str, Callable[..., Any]]]] = {
     **ec2_additions.HANDLERS,
     "AWS::ECS::CapacityProvider": {
@@ -170,6 +202,9 @@ def install() -> None:
     if known:
         raise RuntimeError(f"the emulator knows {', '.join(known)} by itself now: drop them from local_cloud/additions")
     provisioners._RESOURCE_HANDLERS.update(_HANDLERS)
+    provisioners._RESOURCE_HANDLERS[ALARM] = _with_metric_math(
+        provisioners._RESOURCE_HANDLERS[ALARM]  # type: ignore[arg-type]
+    )
     invoke = apigateway_v1._invoke_lambda_proxy_v1
     apigateway_v1._invoke_lambda_proxy_v1 = _with_gateway_response(invoke)  # type: ignore[assignment]
     ssm._PUBLIC_AMI_PARAMETERS[GPU_AMI_PARAMETER] = GPU_AMI_ID

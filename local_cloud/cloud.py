@@ -114,6 +114,7 @@ class LocalCloud:
         self._follower.start()
         api = self.deployment.api(foundation["ArtifactsBucketName"])
         self.key = api.key
+        self.deployment.observability()
         route = json.dumps({"api_id": api.api_id, "stage": api.stage}).encode()
         request = urllib.request.Request(f"http://{HOST}:{self.api_port}{ROUTE_PATH}", route, method="PUT")
         urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 - our own address

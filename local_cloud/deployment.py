@@ -12,7 +12,7 @@ import boto3
 import build_lambda
 from gameforge.aws import Aws
 from gameforge.stack import Stack
-from gameforge.system import API, FOUNDATION, GPU_CLUSTER, code_key, default_network, upload_package
+from gameforge.system import API, FOUNDATION, GPU_CLUSTER, OBSERVABILITY, code_key, default_network, upload_package
 from gameforge.template_file import read_template
 from jobs.keys import KeyNameError, KeyStore, Limits
 from local_cloud import ROOT
@@ -73,6 +73,10 @@ class Deployment:
             DefaultImageSizePx=str(DEFAULT_SIZE_PX),
         )
         return Api(outputs["ApiId"], outputs["StageName"], self._new_key())
+
+    def observability(self) -> dict[str, str]:
+        """Saved queries, alarms and the dashboard."""
+        return self.deploy(OBSERVABILITY)
 
     def _new_key(self) -> str:
         """A key of the local cloud's own; only its hash is kept, so each start makes another under the same name."""

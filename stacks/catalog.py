@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from troposphere import Template
 
-from stacks import api, foundation, gpu_cluster, image, network
+from stacks import api, foundation, gpu_cluster, image, network, observability
 from stacks.template import to_dict
 
 STACKS: Final[dict[str, Callable[[], Template]]] = {
@@ -14,6 +14,7 @@ STACKS: Final[dict[str, Callable[[], Template]]] = {
     "image": image.build,
     "gpu-cluster": gpu_cluster.build,
     "api": api.build,
+    "observability": observability.build,
 }
 
 

@@ -3,6 +3,8 @@
 from typing import Final
 
 PROJECT_LENGTH_MAX: Final = 20
+# As CloudFormation fills it in.
+PROJECT_REFERENCE: Final = "${Project}"
 
 # --- GPU cluster -----------------------------------------------------------------------------------------------------
 
@@ -35,12 +37,6 @@ INSTANCE_WARMUP_SECONDS: Final = 300
 TASK_CPU_UNITS: Final = 2048
 TASK_MEMORY_MIB: Final = 14_336
 TASK_GPUS: Final = 1
-HEALTH_INTERVAL_SECONDS: Final = 30
-# The worker gives its device 10 s to answer.
-HEALTH_TIMEOUT_SECONDS: Final = 20
-HEALTH_RETRIES: Final = 3
-# The most that ECS allows: from the process's start to its server's, PyTorch is read from a cold disk.
-HEALTH_START_SECONDS: Final = 300
 # What a g4dn.xlarge, the smallest host, can give to tasks: 4 vCPUs, and the 15,731 MiB that it registers with a margin.
 HOST_CPU_UNITS_MAX: Final = 4096
 HOST_MEMORY_MIB_MAX: Final = 15_360
@@ -130,6 +126,18 @@ IMAGE_SIZE_PX: Final = 1024
 # 16 pictures of 1024 x 1024 at 25 steps: about seven minutes of a T4.
 PIXEL_STEPS_MAX: Final = 16 * 1024 * 1024 * 25
 GATEWAY_LOGS_POLICY: Final = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+
+# --- Observability ---------------------------------------------------------------------------------------------------
+
+DASHBOARD_NAME: Final = "${Project}"
+LAUNCH_FAILURES_RULE_NAME: Final = "${Project}-launch-failures"
+# From no host at all, image and model included, the first picture takes up to a quarter of an hour.
+OLDEST_JOB_SECONDS_MAX: Final = 900
+ERROR_PERCENT_MAX: Final = 5
+# A cold start of the function takes one to two seconds.
+LATENCY_MILLISECONDS_MAX: Final = 2000
+# One g4dn.xlarge around the clock is $12.62.
+DAILY_COST_DOLLARS_MAX: Final = 15
 
 # --- Image -----------------------------------------------------------------------------------------------------------
 

@@ -57,6 +57,7 @@ CONTRACTS: Final = {
             "SQS::QueuePolicy": 3,
             "ECR::Repository": 1,
             "SNS::Topic": 1,
+            "SNS::TopicPolicy": 1,
             "SNS::Subscription": 1,
             "SSM::Parameter": 1,
         },
@@ -87,19 +88,8 @@ CONTRACTS: Final = {
         resources={"Logs::LogGroup": 1, "IAM::Role": 1, "CodeBuild::Project": 1},
         exports=frozenset({c.EXPORT_BUILD_PROJECT}),
         actions={
-            "BuildRole": frozenset(
-                {
-                    "ecr:CompleteLayerUpload",
-                    "ecr:DescribeImages",
-                    "ecr:InitiateLayerUpload",
-                    "ecr:PutImage",
-                    "ecr:UploadLayerPart",
-                    "s3:GetBucketAcl",
-                    "s3:GetBucketLocation",
-                    "s3:GetObject",
-                    "s3:ListBucket",
-                }
-            )
+            "BuildRole": _of("ecr", "CompleteLayerUpload DescribeImages InitiateLayerUpload PutImage UploadLayerPart")
+            | _of("s3", "GetBucketAcl GetBucketLocation GetObject ListBucket")
             | _PULL
             | _LOG
         },
@@ -126,19 +116,9 @@ CONTRACTS: Final = {
             }
         ),
         actions={
-            "HostRole": frozenset(
-                {
-                    "ecs:DeregisterContainerInstance",
-                    "ecs:DiscoverPollEndpoint",
-                    "ecs:Poll",
-                    "ecs:RegisterContainerInstance",
-                    "ecs:StartTelemetrySession",
-                    "ecs:SubmitAttachmentStateChanges",
-                    "ecs:SubmitContainerStateChange",
-                    "ecs:SubmitTaskStateChange",
-                    "ecs:UpdateContainerInstancesState",
-                }
-            ),
+            "HostRole": _of("ecs", "DeregisterContainerInstance DiscoverPollEndpoint Poll RegisterContainerInstance")
+            | _of("ecs", "StartTelemetrySession SubmitAttachmentStateChanges SubmitContainerStateChange")
+            | _of("ecs", "SubmitTaskStateChange UpdateContainerInstancesState"),
             "ExecutionRole": _PULL | _LOG,
             "TaskRole": frozenset(
                 {
@@ -199,5 +179,15 @@ CONTRACTS: Final = {
             | _LOG,
             "GatewayLogsRole": frozenset(),
         },
+    ),
+    "observability": Contract(
+        resources={
+            "CloudWatch::Alarm": 9,
+            "CloudWatch::Dashboard": 1,
+            "Events::Rule": 1,
+            "Logs::QueryDefinition": 16,
+        },
+        exports=frozenset(),
+        actions={},
     ),
 }

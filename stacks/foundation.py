@@ -1,18 +1,17 @@
 """The `foundation` stack: buckets, tables, container repository, alerts and the traffic share."""
 
 import json
-from typing import Any, Final
+from typing import Any
 
-from troposphere import Equals, GetAtt, Not, Ref, Sub, Template, dynamodb, ecr, s3, sns, ssm
+from troposphere import GetAtt, Ref, Sub, Template, dynamodb, ecr, s3, ssm
 
 from jobs import names
 from stacks import constants as c
 from stacks import parameters, policies
+from stacks.alerts import add_alerts
 from stacks.api_keys import add_key_tables
 from stacks.queues import add_queues
 from stacks.template import add, export, new_template, project_tags
-
-HAS_ALERT_EMAIL: Final = "HasAlertEmail"
 
 
 def build() -> Template:
@@ -50,8 +49,7 @@ def build() -> Template:
     add_key_tables(template, Ref(protect_data))
     add_queues(template)
     _add_repository(template)
-    template.add_condition(HAS_ALERT_EMAIL, Not(Equals(Ref(alert_email), "")))
-    _add_alerts(template, Ref(alert_email))
+    add_alerts(template, Ref(alert_email))
     _add_traffic_share(template)
     return template
 
@@ -167,15 +165,6 @@ def _add_repository(template: Template) -> None:
         export("RepositoryUri", "URI of the container repository.", uri, c.EXPORT_REPOSITORY_URI),
         export("RepositoryArn", "ARN of the container repository.", arn, c.EXPORT_REPOSITORY_ARN),
     )
-
-
-def _add_alerts(template: Template, email: Ref) -> None:
-    topic = sns.Topic("AlertTopic", TopicName=Sub(c.ALERT_TOPIC_NAME), Tags=project_tags())
-    subscription = sns.SubscriptionResource(
-        "AlertSubscription", Condition=HAS_ALERT_EMAIL, TopicArn=Ref(topic), Protocol="email", Endpoint=email
-    )
-    arn = export("AlertTopicArn", "ARN of the topic that alerts go to.", Ref(topic), c.EXPORT_ALERT_TOPIC_ARN)
-    add(template, topic, subscription, arn)
 
 
 def _add_traffic_share(template: Template) -> None:

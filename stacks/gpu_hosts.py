@@ -10,7 +10,7 @@ from troposphere.policies import AutoScalingScheduledAction, UpdatePolicy
 from stacks import constants as c
 from stacks import policies, role_policies
 from stacks.gpu_host_parameters import HostParameters
-from stacks.template import add, import_value, project_tags
+from stacks.template import add, project_tags
 from stacks.user_data import gpu_host_user_data
 
 USES_SPOT: Final = "UsesSpot"
@@ -116,9 +116,6 @@ def _group(chosen: HostParameters, launch_template: ec2.LaunchTemplate, cluster:
     specification = asg.LaunchTemplateSpecification(
         LaunchTemplateId=Ref(launch_template), Version=GetAtt(launch_template, "LatestVersionNumber")
     )
-    launch_errors = asg.NotificationConfigurations(
-        TopicARN=import_value(c.EXPORT_ALERT_TOPIC_ARN), NotificationTypes=["autoscaling:EC2_INSTANCE_LAUNCH_ERROR"]
-    )
     return asg.AutoScalingGroup(
         "AutoScalingGroup",
         # Hosts register with the cluster, and have to be gone before it can be deleted.
@@ -141,7 +138,6 @@ def _group(chosen: HostParameters, launch_template: ec2.LaunchTemplate, cluster:
         # Protected hosts would keep the stack from ever being deleted.
         NewInstancesProtectedFromScaleIn=False,
         MetricsCollection=[asg.MetricsCollection(Granularity="1Minute")],
-        NotificationConfigurations=[launch_errors],
         # AmazonECSManaged is ECS's own: an update without it here would take it away again.
         Tags=[
             {"Key": key, "Value": value, "PropagateAtLaunch": True}

@@ -1,7 +1,7 @@
 """The GPU task: the worker's container, what it may do, and where its log goes."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from troposphere import GetAtt, Parameter, Ref, Region, Sub, Template, ecs, iam, logs
 
@@ -10,6 +10,12 @@ from stacks import constants as c
 from stacks import parameters, policies, role_policies
 from stacks.log_groups import log_group
 from stacks.template import add, export, import_value, output, project_tags
+
+HEALTH_INTERVAL_SECONDS: Final = 30
+HEALTH_TIMEOUT_SECONDS: Final = 20
+HEALTH_RETRIES: Final = 3
+# The most that ECS allows: PyTorch is read from a cold disk before the worker answers.
+HEALTH_START_SECONDS: Final = 300
 
 
 @dataclass(frozen=True)
@@ -93,10 +99,10 @@ def _container(chosen: TaskParameters, lines: logs.LogGroup) -> ecs.ContainerDef
         StopTimeout=names.STOP_TIMEOUT_SECONDS,
         HealthCheck=ecs.HealthCheck(
             Command=["CMD", *names.HEALTH_COMMAND],
-            Interval=c.HEALTH_INTERVAL_SECONDS,
-            Timeout=c.HEALTH_TIMEOUT_SECONDS,
-            Retries=c.HEALTH_RETRIES,
-            StartPeriod=c.HEALTH_START_SECONDS,
+            Interval=HEALTH_INTERVAL_SECONDS,
+            Timeout=HEALTH_TIMEOUT_SECONDS,
+            Retries=HEALTH_RETRIES,
+            StartPeriod=HEALTH_START_SECONDS,
         ),
         Environment=[ecs.Environment(Name=name, Value=value) for name, value in _environment(chosen).items()],
         MountPoints=[

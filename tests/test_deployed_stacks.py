@@ -1,5 +1,6 @@
 """Every resource that the system needs is deployed: taking one out of a stack is noticed here, by name."""
 
+import json
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from local_cloud.cloud import LocalCloud
 
 FOUNDATION = {
     "AlertTopic": "AWS::SNS::Topic",
+    "AlertTopicPolicy": "AWS::SNS::TopicPolicy",
     "ArtifactsBucket": "AWS::S3::Bucket",
     "ArtifactsBucketPolicy": "AWS::S3::BucketPolicy",
     "CpuQueue": "AWS::SQS::Queue",
@@ -84,10 +86,40 @@ API = {
     "WebhookQueuePolicy": "AWS::SQS::QueuePolicy",
     "WebhookRole": "AWS::IAM::Role",
 }
+OBSERVABILITY = {
+    "ApiErrorsQuery": "AWS::Logs::QueryDefinition",
+    "ApiLatencyQuery": "AWS::Logs::QueryDefinition",
+    "ApiRefusalsQuery": "AWS::Logs::QueryDefinition",
+    "BacklogWithoutWorkerAlarm": "AWS::CloudWatch::Alarm",
+    "CrashesAlarm": "AWS::CloudWatch::Alarm",
+    "DailyCostAlarm": "AWS::CloudWatch::Alarm",
+    "Dashboard": "AWS::CloudWatch::Dashboard",
+    "DeadLettersAlarm": "AWS::CloudWatch::Alarm",
+    "ErrorShareAlarm": "AWS::CloudWatch::Alarm",
+    "IdleGpuAlarm": "AWS::CloudWatch::Alarm",
+    "JobsCostQuery": "AWS::Logs::QueryDefinition",
+    "JobsFailuresQuery": "AWS::Logs::QueryDefinition",
+    "JobsPercentilesQuery": "AWS::Logs::QueryDefinition",
+    "JobsSlowestQuery": "AWS::Logs::QueryDefinition",
+    "JobsStoryQuery": "AWS::Logs::QueryDefinition",
+    "JobsThroughputQuery": "AWS::Logs::QueryDefinition",
+    "LatencyAlarm": "AWS::CloudWatch::Alarm",
+    "LaunchFailuresAlarm": "AWS::CloudWatch::Alarm",
+    "LaunchFailuresRule": "AWS::Events::Rule",
+    "LogsWarningsQuery": "AWS::Logs::QueryDefinition",
+    "OldestJobAlarm": "AWS::CloudWatch::Alarm",
+    "QueueBacklogQuery": "AWS::Logs::QueryDefinition",
+    "WorkersAliveQuery": "AWS::Logs::QueryDefinition",
+    "WorkersColdStartsQuery": "AWS::Logs::QueryDefinition",
+    "WorkersIdleQuery": "AWS::Logs::QueryDefinition",
+    "WorkersInterruptionsQuery": "AWS::Logs::QueryDefinition",
+    "WorkersMemoryQuery": "AWS::Logs::QueryDefinition",
+}
 
 
 @pytest.mark.parametrize(
-    ("stack", "expected"), [("foundation", FOUNDATION), ("gpu-cluster", GPU_CLUSTER), ("api", API)]
+    ("stack", "expected"),
+    [("foundation", FOUNDATION), ("gpu-cluster", GPU_CLUSTER), ("api", API), ("observability", OBSERVABILITY)],
 )
 def test_a_stack_holds_what_the_system_needs(cloud: LocalCloud, stack: str, expected: dict[str, str]) -> None:
     cloudformation = cloud.deployment.client("cloudformation")
@@ -107,3 +139,46 @@ def test_the_phase_1_names_are_the_deployed_ones(cloud: LocalCloud) -> None:
     assert [(group["MinSize"], group["MaxSize"], group["DesiredCapacity"]) for group in found] == [(0, 2, 1)]
     templates = cloud.deployment.client("ec2").describe_launch_templates()["LaunchTemplates"]
     assert "gameforge-gpu-template" in [template["LaunchTemplateName"] for template in templates]
+
+
+def test_the_dashboard_that_is_deployed_can_be_read(cloud: LocalCloud) -> None:
+    found = cloud.deployment.client("cloudwatch").get_dashboard(DashboardName="gameforge")
+    widgets = json.loads(found["DashboardBody"])["widgets"]
+    assert len(widgets) == 13
+    (states,) = (widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm")
+    assert len(states) == 9
+    assert all(re.fullmatch(r"arn:aws:cloudwatch:us-east-1:\d{12}:alarm:gameforge-[a-z-]+", arn) for arn in states)
+
+
+def test_a_launch_failure_reaches_the_alert_topic_with_its_reason(cloud: LocalCloud) -> None:
+    """The rule, its message, and the topic: what EC2 Auto Scaling says comes out at a subscriber."""
+    sns, sqs, events = (cloud.deployment.client(service) for service in ("sns", "sqs", "events"))
+    (topic,) = (each["TopicArn"] for each in sns.list_topics()["Topics"] if each["TopicArn"].endswith("-alerts"))
+    queue = sqs.create_queue(QueueName="hears-alerts")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)["SubscriptionArn"]
+    rule = "gameforge-launch-failures"
+    written = json.loads(events.describe_rule(Name=rule)["EventPattern"])
+    assert written["source"] == ["aws.autoscaling"]
+
+    def fail(group: str, reason: str) -> None:
+        detail = json.dumps({"AutoScalingGroupName": group, "StatusMessage": reason, "StatusCode": "Failed"})
+        kind = "EC2 Instance Launch Unsuccessful"
+        answer = events.put_events(Entries=[{"Source": "test.autoscaling", "DetailType": kind, "Detail": detail}])
+        assert answer["FailedEntryCount"] == 0
+
+    try:
+        # AWS alone may send events of its services, so the rule listens to ours for a moment.
+        events.put_rule(Name=rule, EventPattern=json.dumps({**written, "source": ["test.autoscaling"]}))
+        fail("somebody-elses-asg", "no")
+        fail("gameforge-gpu-asg", "We currently do not have sufficient g4dn.xlarge capacity.")
+        messages = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10, MaxNumberOfMessages=10)["Messages"]
+        texts = [json.loads(message["Body"])["Message"] for message in messages]
+        assert [json.loads(text) for text in texts] == [
+            "gameforge could not launch a GPU host: We currently do not have sufficient g4dn.xlarge capacity. "
+            "What to do: docs/runbook.md#launch-failures"
+        ]
+    finally:
+        events.put_rule(Name=rule, EventPattern=json.dumps(written))
+        sns.unsubscribe(SubscriptionArn=subscription)
+        sqs.delete_queue(QueueUrl=queue)

@@ -15,6 +15,7 @@ from stacks.invariants import (
     promises,
     storage,
     tasks,
+    vocabulary,
 )
 from stacks.invariants.finding import Finding, Invariant
 from stacks.template_view import TemplateView
@@ -28,6 +29,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     *storage.INVARIANTS,
     *network.INVARIANTS,
     *observability.INVARIANTS,
+    *vocabulary.INVARIANTS,
     *build.INVARIANTS,
     *documentation.INVARIANTS,
     *promises.INVARIANTS,

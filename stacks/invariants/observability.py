@@ -1,11 +1,16 @@
-"""Invariants of what watches: alarms read metrics that exist, and saved queries are queries."""
+"""Invariants of what watches: alarms and dashboards read what there is, alarms reach somebody, queries are queries."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
 
+from insights import QueryError, parse
+from stacks.contracts import CONTRACTS
 from stacks.invariants.finding import Finding
-from stacks.template_view import TemplateView, mapping, mappings
+from stacks.reads import DashboardError, metric_uses, query_uses, widgets
+from stacks.template_view import TemplateView, is_true, mapping, mappings
 
 # Sets of dimensions under which AWS publishes each namespace's metrics. By any other set an alarm never has data.
 # Source: the services' pages on their CloudWatch metrics.
@@ -31,6 +36,8 @@ _DIMENSIONS: Final[dict[str, tuple[frozenset[str], ...]]] = {
         frozenset({"TableName", "Operation"}),
         frozenset({"TableName", "GlobalSecondaryIndexName"}),
     ),
+    # Of rules on the default event bus.
+    "AWS/Events": (frozenset({"RuleName"}),),
     "AWS/SNS": (frozenset({"TopicName"}),),
 }
 # Resources whose `Ref` is not the name that the dimension wants.
@@ -39,37 +46,40 @@ _REFERENCES: Final = {
     "TopicName": ("AWS::SNS::Topic", "Ref of a topic is its ARN: use GetAtt TopicName"),
     "ServiceName": ("AWS::ECS::Service", "Ref of a service is its ARN: use GetAtt Name"),
 }
-_COMMANDS: Final = frozenset(
-    {"dedup", "diff", "display", "fields", "filter", "filterindex", "join", "limit", "parse", "pattern", "sort"}
-    | {"source", "stats", "unmask", "unnest", "anomaly"}
-)
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`|/(?:[^/\\\n]|\\.)+/')
-_BRACKETS: Final = {")": "(", "]": "["}
+# Where alarms send their reader; the links' anchors are its headings.
+_RUNBOOK: Final = Path(__file__).resolve().parent.parent.parent / "docs" / "runbook.md"
 
 
-def alarm_has_data(view: TemplateView) -> Iterator[Finding]:
-    """An alarm's dimensions are a set that AWS publishes its metric under, with names for values."""
+def metric_has_data(view: TemplateView) -> Iterator[Finding]:
+    """A metric is read by a set of dimensions that AWS publishes it under, with names for values."""
+    for use in metric_uses(view):
+        known = _DIMENSIONS.get(use.namespace)
+        if known is not None and use.dimensions.keys() not in known:
+            choices = " or ".join(", ".join(sorted(each)) or "nothing" for each in known)
+            given = ", ".join(sorted(use.dimensions)) or "nothing"
+            message = f"{use.namespace} has no metric by {given}, so there is never data: use {choices}"
+            yield Finding(use.logical_id, message)
+        for name, value in use.dimensions.items():
+            resource_type, message = _REFERENCES.get(name, ("", ""))
+            resource = view.resources.get(str(mapping(value).get("Ref")))
+            if resource is not None and resource.type == resource_type:
+                yield Finding(use.logical_id, message)
+
+
+def metric_math_is_whole(view: TemplateView) -> Iterator[Finding]:
+    """Metric math names metrics that the alarm has, and has one result."""
     for alarm in view.of_type("CloudWatch::Alarm"):
-        queries = mappings(alarm.written("Metrics"))
-        metrics = [mapping(mapping(query.get("MetricStat")).get("Metric")) for query in queries]
-        for metric in (mapping(alarm.raw.get("Properties")), *metrics):
-            yield from _metric_faults(view, alarm.logical_id, metric)
-
-
-def _metric_faults(view: TemplateView, logical_id: str, metric: Mapping[str, Any]) -> Iterator[Finding]:
-    namespace = str(metric.get("Namespace"))
-    dimensions = mappings(metric.get("Dimensions"))
-    names = frozenset(str(each.get("Name")) for each in dimensions)
-    known = _DIMENSIONS.get(namespace)
-    if known is not None and names not in known:
-        choices = " or ".join(", ".join(sorted(each)) or "nothing" for each in known)
-        given = ", ".join(sorted(names)) or "nothing"
-        yield Finding(logical_id, f"{namespace} has no metric by {given}, so there is never data: use {choices}")
-    for each in dimensions:
-        resource_type, message = _REFERENCES.get(str(each.get("Name")), ("", ""))
-        resource = view.resources.get(str(mapping(each.get("Value")).get("Ref")))
-        if resource is not None and resource.type == resource_type:
-            yield Finding(logical_id, message)
+        queries = mappings(alarm.properties.get("Metrics"))
+        known = {str(query.get("Id")) for query in queries}
+        for expression in (str(query["Expression"]) for query in queries if "Expression" in query):
+            # Functions and operators are in capitals.
+            for name in sorted(set(re.findall(r"\b[a-z]\w*", expression)) - known):
+                yield Finding(
+                    alarm.logical_id, f"{expression} names {name}, which is none of {', '.join(sorted(known))}"
+                )
+        results = sum(is_true(query.get("ReturnData", True)) for query in queries)
+        if queries and results != 1:
+            yield Finding(alarm.logical_id, f"{results} of its metrics are results: set ReturnData on one alone")
 
 
 def alarm_reaches_somebody(view: TemplateView) -> Iterator[Finding]:
@@ -79,36 +89,45 @@ def alarm_reaches_somebody(view: TemplateView) -> Iterator[Finding]:
             yield Finding(alarm.logical_id, "nobody hears it: name a topic in AlarmActions")
 
 
+def alarm_has_its_page(view: TemplateView) -> Iterator[Finding]:
+    """The description of an alarm of ours ends with a link to its section in the runbook."""
+    if view.stack in CONTRACTS:
+        for alarm in view.of_type("CloudWatch::Alarm"):
+            anchor = str(alarm.properties.get("AlarmDescription", "")).rpartition("#")[2]
+            if anchor not in _anchors():
+                yield Finding(alarm.logical_id, f"docs/runbook.md has no section #{anchor}: write it, or mend the link")
+
+
+def dashboard_can_be_read(view: TemplateView) -> Iterator[Finding]:
+    """A dashboard is JSON with every metric written out, so that what it reads can be checked."""
+    for dashboard in view.of_type("CloudWatch::Dashboard"):
+        try:
+            widgets(dashboard)
+        except DashboardError as error:
+            yield Finding(dashboard.logical_id, f"{error}: write it as CloudWatch reads it, with nothing left out")
+
+
 def query_is_one(view: TemplateView) -> Iterator[Finding]:
-    """A saved query consists of known commands, with its quotes and brackets closed."""
-    for query in view.of_type("Logs::QueryDefinition"):
-        for fault in _query_faults(str(query.properties.get("QueryString", ""))):
-            yield Finding(query.logical_id, fault)
+    """A saved query, and one on a dashboard, is a query of the subset that also runs at home."""
+    for use in query_uses(view):
+        try:
+            parse(use.text)
+        except QueryError as error:
+            yield Finding(use.logical_id, str(error))
 
 
-def _query_faults(text: str) -> Iterator[str]:
-    bare = _QUOTED.sub("x", text)
-    for quote in ('"', "'", "`"):
-        if quote in bare:
-            yield f"a {quote} is not closed"
-    stack: list[str] = []
-    for character in bare:
-        if character in _BRACKETS.values():
-            stack.append(character)
-        elif character in _BRACKETS and (not stack or stack.pop() != _BRACKETS[character]):
-            yield f"a {character} was not opened"
-            return
-    if stack:
-        yield f"a {stack[-1]} is not closed"
-    for number, part in enumerate(bare.split("|"), start=1):
-        lines = [line for line in part.splitlines() if not line.strip().startswith("#")]
-        words = " ".join(lines).split()
-        if not words:
-            yield f"part {number} between the pipes is empty"
-        elif words[0].lower() not in _COMMANDS:
-            yield f"{words[0]} is no command of Logs Insights"
-        elif len(words) == 1 and words[0].lower() not in ("pattern", "anomaly"):
-            yield f"{words[0]} says nothing"
+@cache
+def _anchors() -> frozenset[str]:
+    """The anchors that GitHub gives to the headings of the runbook."""
+    headings = re.findall(r"^#+ (.+)$", _RUNBOOK.read_text(), re.MULTILINE)
+    return frozenset(re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings)
 
 
-INVARIANTS: Final = (alarm_has_data, alarm_reaches_somebody, query_is_one)
+INVARIANTS: Final = (
+    metric_has_data,
+    metric_math_is_whole,
+    alarm_reaches_somebody,
+    alarm_has_its_page,
+    dashboard_can_be_read,
+    query_is_one,
+)

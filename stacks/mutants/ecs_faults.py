@@ -47,7 +47,7 @@ _UNSEEN: Final[dict[str, dict[str, Edit]]] = {
     },
     "api": {"deployment without methods": drop("/Resources/{Deployment}/DependsOn")},
     WATCHED_QUEUES: {
-        "query that is none": put("ErrorsQuery/QueryString", "fields @timestamp | where level = 'ERROR'"),
+        "query that is none": put("ErrorsQuery/QueryString", "fields @timestamp | having level = 'ERROR'"),
         "alarm without data": put("DeadLettersAlarm/Dimensions/0/Name", "Queue"),
     },
 }

@@ -44,7 +44,7 @@ _FAULTS: Final[dict[str, dict[str, Edit]]] = {
         "access logs before their role": drop("/Resources/Stage/DependsOn"),
         "function role trusts tasks": put(f"FunctionRole/{_TRUST}", "ecs-tasks.amazonaws.com"),
         "function may scan the table": append(f"{_STATEMENTS}/0/Action", "dynamodb:Scan"),
-        "function can't queue": drop(f"{_STATEMENTS}/1"),
+        "function can't queue": drop(f"{_STATEMENTS}/2"),
         "no API URL for others": drop("/Outputs/ApiUrl/Export"),
     },
     "foundation": {

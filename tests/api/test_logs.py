@@ -1,6 +1,7 @@
 """What the API writes into its log: one JSON line an event, with what an operator asks for, and no prompts."""
 
 import httpx
+import pytest
 
 from jobs import names
 from local_cloud.cloud import LocalCloud
@@ -20,6 +21,15 @@ def test_a_request_is_one_line_with_its_metrics(api: httpx.Client, api_log: LogL
     assert metrics["Namespace"] == "GameForge"
     assert {metric["Name"] for metric in metrics["Metrics"]} == {"Requests", "ClientErrors", "ServerErrors", "Latency"}
     assert (line["Requests"], line["ClientErrors"], line["ServerErrors"]) == ([1], [1], [0])
+
+
+def test_latency_does_not_count_a_wait_that_the_client_asked_for(api: httpx.Client, api_log: LogLines) -> None:
+    waited = api.post("/v1/generations", json={"prompt": "a gem"}, headers={"Prefer": "wait=1"})
+    line = api_log.wait_for(event="request", correlation_id=waited.headers["x-correlation-id"])
+    assert 900 <= line["waited_ms"] <= line["duration_ms"]
+    assert line["Latency"] == [pytest.approx(line["duration_ms"] - line["waited_ms"], abs=0.2)]
+    job = api.get(waited.headers["location"])
+    assert api_log.wait_for(event="request", correlation_id=job.headers["x-correlation-id"])["waited_ms"] == 0
 
 
 def test_prompts_are_logged_only_when_a_parameter_says_so(

@@ -22,11 +22,12 @@ from jobs.keys import KeyStore
 from tests.gameforge.conftest import Run, settings_file
 
 PROJECT = "team-one"
-STACKS = ("foundation", "gpu-cluster", "api")
+STACKS = ("foundation", "gpu-cluster", "api", "observability")
 CHANGES = [
     ("foundation", "ImagesKeptDays", 7, "ImagesBucket"),
     ("gpu-cluster", "MaxInstances", 4, "AutoScalingGroup"),
     ("api", "PixelStepsMax", 1_000_000, "Function"),
+    ("observability", "DailyCostDollarsMax", 40, "DailyCostAlarm"),
 ]
 
 

@@ -15,7 +15,7 @@ from gameforge.stack import Stack, StackError
 from gameforge.teardown import empty_bucket, release_group, running_tasks, stop_tasks
 from tests.gameforge.conftest import Run
 
-STACKS = ("foundation", "gpu-cluster", "api")
+STACKS = ("foundation", "gpu-cluster", "api", "observability")
 IMAGES = "{project}-images-000000000000-us-east-1"
 
 
@@ -54,13 +54,13 @@ def test_data_outlives_the_stacks_until_it_is_to_go_too(run: Run, aws: Aws) -> N
     stopped = run("destroy", "--project", project, "--yes")
     assert stopped.exit_code == 1
     assert f"--no-enable-termination-protection --stack-name {project}-gpu-cluster" in stopped.stderr
-    assert [exists(aws, project, stack) for stack in STACKS] == [True, True, False]
+    assert [exists(aws, project, stack) for stack in STACKS] == [True, True, False, False]
 
     protect(EnableTerminationProtection=False)
     done = run("destroy", "--project", project, "--yes")
     assert done.exit_code == 0, done.output
     assert f"{project}-foundation: kept" in done.output
-    assert [exists(aws, project, stack) for stack in STACKS] == [True, False, False]
+    assert [exists(aws, project, stack) for stack in STACKS] == [True, False, False, False]
     assert versions(aws, project) == 4
 
     again = run("destroy", "--project", project, "--yes")

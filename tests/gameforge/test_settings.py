@@ -76,7 +76,7 @@ def test_the_file_that_ships_says_nothing_and_all_its_examples_are_true(tmp_path
     for stack, parameters in uncommented.parameters.items():
         assert parameters, stack
         for name, value in parameters.items():
-            assert value == templates[stack].parameters[name] or name in ("AlertEmail", "AssignPublicIp")
+            assert value == templates[stack].parameters[name] or name in ("AlertEmail", "AssignPublicIp", "RunbookUrl")
 
 
 def test_every_template_has_its_place_in_the_order() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import WaiterError
+from ministack.services.cloudformation.provisioners import _cw_metric_alarm_create
 
 from local_cloud.additions import GPU_AMI_ID, GPU_AMI_PARAMETER
 from local_cloud.cloud import LocalCloud
@@ -99,6 +100,54 @@ def test_an_association_with_an_unknown_provider_fails_its_stack(cloud: LocalClo
     events = cloudformation.describe_stack_events(StackName="broken")["StackEvents"]
     assert any("no-such-provider" in event.get("ResourceStatusReason", "") for event in events)
     cloudformation.delete_stack(StackName="broken")
+
+
+def alarm(*, on_metric_math: bool) -> str:
+    stat = {"Metric": {"Namespace": "N", "MetricName": "M"}, "Stat": "Sum", "Period": 60}
+    queries = [
+        {"Id": "m", "MetricStat": stat, "ReturnData": False},
+        {"Id": "result", "Expression": "m * 2", "ReturnData": True},
+    ]
+    watched = {"Metrics": queries} if on_metric_math else {"Namespace": "N", "MetricName": "M", "Period": 60}
+    common = {
+        "AlarmName": "extra",
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Threshold": 1,
+        "EvaluationPeriods": 1,
+    }
+    resource = {"Type": "AWS::CloudWatch::Alarm", "Properties": {**common, **watched}}
+    outputs = {"Arn": {"Value": {"Fn::GetAtt": ["Alarm", "Arn"]}}}
+    return json.dumps({"Resources": {"Alarm": resource}, "Outputs": outputs})
+
+
+def test_an_alarm_goes_to_metric_math_and_back(cloud: LocalCloud) -> None:
+    cloudformation, cloudwatch = cloud.deployment.client("cloudformation"), cloud.deployment.client("cloudwatch")
+
+    def known() -> list[str]:
+        return [each["AlarmName"] for each in cloudwatch.describe_alarms(AlarmNames=["extra"])["MetricAlarms"]]
+
+    def wait_for(waiter: str) -> None:
+        cloudformation.get_waiter(waiter).wait(StackName="extra-alarm", WaiterConfig={"Delay": 1})
+
+    cloudformation.create_stack(StackName="extra-alarm", TemplateBody=alarm(on_metric_math=True))
+    wait_for("stack_create_complete")
+    (output,) = cloudformation.describe_stacks(StackName="extra-alarm")["Stacks"][0]["Outputs"]
+    assert output["OutputValue"].endswith(":alarm:extra")
+    assert known() == []
+    cloudformation.update_stack(StackName="extra-alarm", TemplateBody=alarm(on_metric_math=False))
+    wait_for("stack_update_complete")
+    assert known() == ["extra"]
+    cloudformation.update_stack(StackName="extra-alarm", TemplateBody=alarm(on_metric_math=True))
+    wait_for("stack_update_complete")
+    assert known() == []
+    cloudformation.delete_stack(StackName="extra-alarm")
+    wait_for("stack_delete_complete")
+
+
+def test_the_emulator_still_refuses_metric_math_by_itself() -> None:
+    """When it takes it, the addition can go."""
+    with pytest.raises(ValueError, match="metric math"):
+        _cw_metric_alarm_create("Alarm", {"AlarmName": "a", "Metrics": [{}]}, "stack")
 
 
 def test_the_gpu_ami_parameter_can_be_read(cloud: LocalCloud) -> None:

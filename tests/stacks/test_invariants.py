@@ -108,7 +108,7 @@ def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield from paths_of(item, (*path, key))
 
 
-@pytest.mark.parametrize("name", ["gpu-cluster", "foundation", "api"])
+@pytest.mark.parametrize("name", ["gpu-cluster", "foundation", "api", "observability"])
 def test_odd_templates_are_read_without_an_error(name: str) -> None:
     """A function, a wrong type or nothing at all may stand anywhere."""
     chance = random.Random(name)

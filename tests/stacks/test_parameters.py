@@ -21,6 +21,7 @@ ACCEPTED = [
     ("api", "GatewayLogsRoleArn", ["", "arn:aws:iam::" + "0" * 12 + ":role/logs"]),
     ("image", "BuildArguments", ["", "--build-arg CUDA=12.8", "--build-arg A=1 --build-arg B_C=x/y:z"]),
     ("image", "SourceKey", ["source/gameforge.zip"]),
+    ("observability", "RunbookUrl", ["docs/runbook.md", "https://wiki.example.com/x/runbook?version=2"]),
 ]
 REFUSED = [
     (
@@ -40,6 +41,7 @@ REFUSED = [
     ("api", "GatewayLogsRoleArn", ["logs-role"]),
     ("image", "BuildArguments", ["--network host", "--build-arg A=1; rm", "--build-arg A=$(id)"]),
     ("image", "SourceKey", ["source.tar", ""]),
+    ("observability", "RunbookUrl", ["", "our wiki", "https://example.com/runbook#top", "a" * 201]),
 ]
 
 
