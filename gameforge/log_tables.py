@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from insights import Result
@@ -15,8 +16,8 @@ from insights import Result
 Cell = str | int | float | None
 
 # Texts of whole columns of these become numbers in JSON; longer ones would lose digits.
-_NUMBER: Final = re.compile(r"-?\d{1,15}(\.\d{1,15})?([eE][+-]?\d{1,3})?")
-# Wide enough for whatever reads the table from a pipe.
+_NUMBER: Final = re.compile(r"-?\d{1,15}(\.\d{1,20})?([eE][+-]?\d{1,3})?")
+# Wide enough for whatever reads a table from a pipe.
 _PIPE_WIDTH: Final = 10_000
 
 
@@ -31,21 +32,40 @@ class Format(StrEnum):
 def write_result(result: Result, form: Format, console: Console) -> None:
     """Write the answer to `console`."""
     if form is Format.TABLE:
-        width = None if console.is_terminal else _PIPE_WIDTH
-        console.print(_table(result), width=width, crop=False)
+        _write_table(result, console)
         return
     text = _json(result) if form is Format.JSON else _csv(result)
     console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
 
 
-def _table(result: Result) -> Table:
+def _write_table(result: Result, console: Console) -> None:
+    """As a table, or as one block a row where the window is too narrow for it; columns without a value are left out."""
+    columns = list(zip(*result.rows, strict=True)) or [()] * len(result.columns)
+    filled = [index for index, values in enumerate(columns) if not result.rows or any(v is not None for v in values)]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, name in enumerate(result.columns):
-        is_number = _are_numbers([row[index] for row in result.rows])
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for index in filled:
+        is_number = _are_numbers(list(columns[index]))
+        table.add_column(result.columns[index], justify="right" if is_number else "left", no_wrap=True)
     for row in result.rows:
-        table.add_row(*map(_shown, row))
-    return table
+        table.add_row(*(escape(_shown(row[index])) for index in filled))
+    wide = Console(file=console.file, width=_PIPE_WIDTH, highlight=False)
+    if not console.is_terminal:
+        wide.print(table)
+    elif wide.measure(table).maximum <= console.width:
+        console.print(table)
+    else:
+        _write_blocks(result, filled, console)
+
+
+def _write_blocks(result: Result, filled: list[int], console: Console) -> None:
+    for number, row in enumerate(result.rows, start=1):
+        block = Table(box=None, pad_edge=False, show_header=False, title=f"row {number}", title_justify="left")
+        block.add_column(style="bold")
+        block.add_column(overflow="fold")
+        for index in filled:
+            if row[index] is not None:
+                block.add_row(result.columns[index], escape(_shown(row[index])))
+        console.print(block)
 
 
 def _json(result: Result) -> str:

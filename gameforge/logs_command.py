@@ -29,7 +29,7 @@ JOB_SINCE: Final = "1d"
 _NEWEST_JOB: Final = "filter ispresent(job_id) | fields job_id | sort @timestamp desc | limit 1"
 
 console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def logs_command(
@@ -71,13 +71,15 @@ def logs_command(
             return
         if (name is not None) + (query is not None) + every > 1:
             raise AwsError("a saved query's name, --query and --all: give one of them.")
+        if every and form is not Format.TABLE:
+            raise AwsError(f"--all writes tables; ask one query at a time for {form}.")
         groups = tuple(group or dict.fromkeys(each for one in saved.values() for each in one.log_groups))
         with _source(aws, profile, settings.region) as source:
             span = _span(source, since, start, end, JOB_SINCE if name == JOB else None)
             if name == JOB:
                 _show_job(job_timeline(source, job_id or "", groups, *span), form)
             elif every:
-                _run_all(source, saved, span, form, limit)
+                _run_all(source, saved, span, limit)
             elif query is not None:
                 _show(source.ask(query, groups, *span), form, limit)
             else:
@@ -128,9 +130,7 @@ def _show(result: Result, form: Format, limit: int | None) -> None:
         errors.print(f"{len(result.rows):,} row{'' if len(result.rows) == 1 else 's'}")
 
 
-def _run_all(
-    source: Source, saved: dict[str, SavedQuery], span: tuple[datetime, datetime], form: Format, limit: int | None
-) -> None:
+def _run_all(source: Source, saved: dict[str, SavedQuery], span: tuple[datetime, datetime], limit: int | None) -> None:
     groups = tuple(dict.fromkeys(group for query in saved.values() for group in query.log_groups))
     newest = source.ask(_NEWEST_JOB, groups, *span).rows
     for query in saved.values():
@@ -139,7 +139,7 @@ def _run_all(
             console.print(f"skipped: it needs {', '.join(query.needs)}, and no job has a line here")
             continue
         text = query.with_values({JOB_ID: str(newest[0][0])} if query.needs else {})
-        _show(source.ask(text, query.log_groups, *span), form, limit)
+        _show(source.ask(text, query.log_groups, *span), Format.TABLE, limit)
 
 
 def _show_job(timeline: Timeline, form: Format) -> None:

@@ -25,8 +25,8 @@ _WHOLE: Final = (
     "fields @timestamp, @message | filter job_id = '{job_id}' or correlation_id in [{correlation_ids}]"
     " | sort @timestamp asc | limit {limit}"
 )
-# The few fields that matter to a reader, by what happened; other lines show `_OTHER`.
-_SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
+# The few fields that matter to a reader, by what happened; other lines show `SHOWN_OTHERWISE`.
+SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     Event.REQUEST: ("method", "route", "status", "error_code", "duration_ms", "caller", "cold_start"),
     Event.JOB_ACCEPTED: ("caller", "width", "height", "num_inference_steps", "num_images"),
     Event.JOB_RECEIVED: ("attempts", "queue_wait_seconds", "device"),
@@ -37,7 +37,16 @@ _SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     Event.JOB_CANCELED: ("run_seconds", "device_seconds", "cost_dollars"),
     Event.JOB_HANDED_BACK: ("reason", "attempts", "run_seconds", "device_seconds", "cost_dollars", "instance_type"),
 }
-_OTHER: Final = ("attempts", "reason", "cause", "error_code", "job_status", "webhook_status", "status", "worker_id")
+SHOWN_OTHERWISE: Final = (
+    "attempts",
+    "reason",
+    "cause",
+    "error_code",
+    "job_status",
+    "webhook_status",
+    "status",
+    "worker_id",
+)
 ENDS: Final = (Event.JOB_SUCCEEDED, Event.JOB_FAILED, Event.JOB_CANCELED, Event.JOB_HANDED_BACK)
 
 
@@ -52,7 +61,7 @@ class Moment:
     @property
     def details(self) -> str:
         """The few fields that matter, as name=value."""
-        names = _SHOWN.get(str(self.line.get("event")), _OTHER)
+        names = SHOWN.get(str(self.line.get("event")), SHOWN_OTHERWISE)
         return "  ".join(f"{name}={_short(self.line[name])}" for name in names if name in self.line)
 
 
@@ -68,7 +77,8 @@ class Timeline:
         ends = [moment.line for moment in self.moments if moment.line.get("event") in ENDS]
         if not ends:
             return ["it has not ended, as far as these lines tell"]
-        waited = next((line["queue_wait_seconds"] for line in ends if "queue_wait_seconds" in line), None)
+        lines = [moment.line for moment in self.moments]
+        waited = next((line["queue_wait_seconds"] for line in lines if "queue_wait_seconds" in line), None)
         parts = [
             ("waited", waited, "until a worker took it up"),
             ("ran", _sum(ends, "run_seconds"), f"in {len(ends)} attempt{'s' if len(ends) > 1 else ''}"),

@@ -15,11 +15,12 @@ import pytest
 from botocore.stub import ANY, Stubber
 from typer.testing import CliRunner, Result
 
-from gameforge import log_sources, logs_command, saved_queries
+from gameforge import log_sources, logs_command, saved_queries, timeline
 from gameforge.aws import Aws
 from gameforge.aws_errors import AwsError
 from gameforge.cli import app
 from gameforge.log_times import time_span
+from jobs.logs import FIELD_NAMES
 from local_cloud.kept_lines import KEPT_LINES_NAME, LinesError, group_names, keep_lines, kept_lines, read_lines
 
 Run = Callable[..., Result]
@@ -240,6 +241,7 @@ def test_a_job_that_is_not_there_or_not_the_only_one_is_an_error(run: Run) -> No
 
 def test_arguments_that_do_not_go_together_are_refused(run: Run) -> None:
     assert "give one of them" in run("jobs/slowest", "--all").stderr
+    assert "--all writes tables" in run("--all", "--format", "json").stderr
     assert "there is no saved query none" in run("none").stderr
     assert "--since 5x" in run("--query", "limit 1", "--since", "5x").stderr
     assert run("--query", "limit 1", "--since", "1h", "--from", "2026-01-01").exit_code == 1
@@ -345,6 +347,11 @@ def test_a_jobs_story_comes_from_cloudwatch_too(run: Run, cloudwatch: Stubber) -
     assert result.exit_code == 0, result.output
     assert "+0.000 s  api      accepted" in result.stdout
     assert "it has not ended" in result.stdout
+
+
+def test_the_fields_that_a_story_shows_are_in_the_vocabulary() -> None:
+    shown = {name for names in (*timeline.SHOWN.values(), timeline.SHOWN_OTHERWISE) for name in names}
+    assert shown <= FIELD_NAMES
 
 
 def test_spans_of_time_are_read_and_checked() -> None:

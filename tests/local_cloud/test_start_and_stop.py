@@ -13,6 +13,7 @@ import pytest
 
 from local_cloud.cloud import LocalCloud
 from local_cloud.front_door import ROUTE_PATH
+from local_cloud.kept_lines import KEPT_LINES_NAME, kept_lines
 from local_cloud.log_lines import readable
 from local_cloud.processes import CloudError, Lock, Processes, check_port, free_port
 from tests.conftest import LogLines, make_cloud
@@ -77,6 +78,8 @@ def test_make_up_says_how_to_use_it_and_ctrl_c_ends_all_of_it(tmp_path: Path) ->
     assert alive == []
     for freed in (port, aws_port):
         check_port(freed, variable="PORT")
+    kept = kept_lines(tmp_path / KEPT_LINES_NAME)
+    assert any('"worker_ready"' in line.message for line in kept if line.log_group == "/ecs/gameforge-sdxl-gpu")
 
 
 def test_the_front_door_asks_for_patience_until_the_api_is_deployed(tmp_path: Path) -> None:
