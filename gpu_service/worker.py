@@ -17,7 +17,9 @@ from gpu_service.errors import DeviceLostError
 from gpu_service.finisher import Finisher
 from gpu_service.hands import Hands, Phase
 from gpu_service.heartbeat import Heartbeat
+from gpu_service.host import Host
 from gpu_service.intake import Intake
+from gpu_service.meter import DeviceMeter
 from gpu_service.protection import ENV_AGENT_URI, TaskProtection
 from gpu_service.settings import WorkerSettings
 from gpu_service.spot import ENV_METADATA_ENDPOINT, METADATA_ENDPOINT_DEFAULT, SpotNotices
@@ -59,6 +61,8 @@ class Worker:
         s3: "S3Client",
         engine: Engine,
         status: WorkerStatus,
+        meter: DeviceMeter,
+        host: Host,
         logger: Logger,
     ) -> None:
         self._status = status
@@ -67,11 +71,11 @@ class Worker:
         self._finished = threading.Event()
         self._reason = "told to stop"
         self._exit_code = ExitCode.STOPPED
-        self._hands = hands = Hands(status)
+        self._hands = hands = Hands(status, meter)
         queue = JobQueue(sqs, settings.queue_url)
         dead_letters = JobQueue(sqs, settings.dead_letter_queue_url) if settings.dead_letter_queue_url else None
         self._endings = endings = Endings(
-            store=store, queue=queue, dead_letters=dead_letters, hands=hands, status=status, logger=logger
+            store=store, queue=queue, dead_letters=dead_letters, hands=hands, status=status, host=host, logger=logger
         )
         self._intake = Intake(
             store=store,
@@ -101,6 +105,7 @@ class Worker:
             endings=endings,
             finisher=self._finisher,
             status=status,
+            meter=meter,
             is_stopping=self._stopping.is_set,
             logger=logger,
         )
