@@ -1,6 +1,7 @@
 """Samples the GPU and the worker's counters into CloudWatch metrics, as lines that CloudWatch Logs takes them from."""
 
 import json
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -85,7 +86,9 @@ class MetricsSampler:
 
     def _send(self, values: Mapping[Metric, float | Sequence[float]]) -> None:
         if values:
-            print(json.dumps(embedded(SERVICE_WORKER, self._project, values)), flush=True)
+            # In one piece: `print` writes the line's end by itself, and other threads' lines would come before it.
+            sys.stdout.write(json.dumps(embedded(SERVICE_WORKER, self._project, values)) + "\n")
+            sys.stdout.flush()
 
     def _gains(self, totals: dict[Metric, float]) -> dict[Metric, float]:
         gains = {metric: total - self._sent.get(metric, 0) for metric, total in totals.items()}

@@ -1,6 +1,8 @@
 """The metric lines: CloudWatch's embedded format, with what happened since the last sample."""
 
+import io
 import json
+import sys
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -143,3 +145,18 @@ def test_a_worker_without_a_price_tells_its_seconds_and_no_dollars(capsys: pytes
     (line,) = lines(capsys)
     assert line["alive_seconds"] == 5
     assert not {"alive_dollars", "idle_dollars", "dollars_per_hour", "AliveDollars", "IdleDollars"} & set(line)
+
+
+def test_a_line_is_written_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[str] = []
+
+    class Output(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    monkeypatch.setattr(sys, "stdout", Output())
+    status = WorkerStatus()
+    status.add(images=2)
+    sampler_of(status, FakeEngine(), None).sample()
+    assert [(piece[0], piece[-2:]) for piece in pieces] == [("{", "}\n")]
