@@ -33,6 +33,7 @@ _ENVIRONMENT: Final = {
     "AWS_EC2_METADATA_DISABLED": "true",
     names.ENV_PROJECT: "gameforge",
     names.ENV_JOBS_TABLE: "jobs",
+    names.ENV_USAGE_TABLE: "usage",
     names.ENV_IMAGES_BUCKET: "images",
     names.ENV_GPU_QUEUE_URL: "https://sqs.us-east-1.amazonaws.com/1/jobs",
     names.ENV_CPU_QUEUE_URL: "https://sqs.us-east-1.amazonaws.com/1/jobs",

@@ -70,7 +70,7 @@ def fake_aws() -> Iterator[str]:
 def first_request_cpu_seconds(
     functions: Mapping[str, tuple[Path, str]], environment: Mapping[str, str]
 ) -> dict[str, float]:
-    """Median CPU seconds of each function, given by its name as (folder of the package, module with `handler`).
+    """The least CPU seconds of each function, given by its name as (folder of the package, module with `handler`).
 
     They take turns, so that a machine that gets slower does so for all of them. Raises `RuntimeError` if one fails.
     """

@@ -122,7 +122,7 @@ class Finisher:
         text = parameters_text(request, image=index, sampler=made.sampler, model=self._model_name)
         body = encode(pixels, request.output_format, text)
         # The same name at every attempt: a repeated job overwrites its own pictures with the same ones.
-        key = f"{held.job.job_id}/{index}.{request.output_format.extension}"
+        key = held.job.image_key(index)
         self._patiently(lambda: self._put(held, key, body, request.output_format.content_type))
         return StoredImage(
             key=key,

@@ -102,6 +102,10 @@ class Job(BaseModel):
     webhook: WebhookOutcome | None = None
     expires_at: int
 
+    def image_key(self, index: int) -> str:
+        """Where picture number `index`, counted from 0, is or would be in the images bucket."""
+        return f"{self.job_id}/{index}.{self.request.output_format.extension}"
+
 
 def timestamp(at: datetime | None = None) -> str:
     """`at` (now, when left out) as UTC ISO 8601 with milliseconds: the one form in which times are stored."""

@@ -1,10 +1,12 @@
 """The request schema: what a client may ask for, its limits, and the complete form that is queued."""
 
+import re
 import secrets
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import Url
 
 PROMPT_CHARACTERS_MAX: Final = 2000
 SIZE_MIN_PX: Final = 64
@@ -52,10 +54,38 @@ class OutputFormat(StrEnum):
         return "jpg" if self is OutputFormat.JPEG else self.value
 
 
-Prompt = Annotated[str, Field(min_length=1, max_length=PROMPT_CHARACTERS_MAX, pattern=r"\S")]
-SizePx = Annotated[int, Field(ge=SIZE_MIN_PX, le=SIZE_MAX_PX, multiple_of=SIZE_STEP_PX, strict=True)]
 # No user and password in it: what is kept in a job is shown to whoever may see the job.
-WebhookUrl = Annotated[str, Field(max_length=2000, pattern=r"^https://[^\s/?#@]+([/?#]\S*)?$")]
+_WEBHOOK_URL_PATTERN: Final = r"^https://[^\s/?#@\\]+([/?#]\S*)?$"
+
+
+def _not_blank(prompt: str) -> str:
+    if not prompt.strip():
+        raise ValueError("Input should not be blank")
+    return prompt
+
+
+def _as_sent(url: str) -> str:
+    """The URL in the ASCII that goes over the wire."""
+    try:
+        if not re.match(_WEBHOOK_URL_PATTERN, url):
+            raise ValueError
+        parts = Url(url)
+        # Raises for names that no name server can be asked for.
+        (parts.host or "").encode("idna")
+    except ValueError:
+        raise ValueError("Input should be a URL like https://hooks.example.com/path, without a password") from None
+    return str(parts)
+
+
+Prompt = Annotated[
+    str,
+    Field(min_length=1, max_length=PROMPT_CHARACTERS_MAX, json_schema_extra={"pattern": r"\S"}),
+    AfterValidator(_not_blank),
+]
+SizePx = Annotated[int, Field(ge=SIZE_MIN_PX, le=SIZE_MAX_PX, multiple_of=SIZE_STEP_PX, strict=True)]
+WebhookUrl = Annotated[
+    str, Field(max_length=2000, json_schema_extra={"pattern": _WEBHOOK_URL_PATTERN}), AfterValidator(_as_sent)
+]
 Seed = Annotated[int, Field(ge=0, le=SEED_MAX, strict=True)]
 
 

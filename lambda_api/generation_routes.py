@@ -1,17 +1,15 @@
 """Routes of the jobs: /v1/generations."""
 
 from http import HTTPMethod, HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.job import Job, Status
 from jobs.request import GenerationRequest
 from lambda_api import problems as p
 from lambda_api import services
-from lambda_api.caller import Caller, caller
 from lambda_api.incoming import (
     IDEMPOTENCY_KEY_CHARACTERS_MAX,
     read_body,
@@ -19,13 +17,12 @@ from lambda_api.incoming import (
     read_query,
     read_wait_seconds,
 )
-from lambda_api.operations import Answer, Header, Operations
+from lambda_api.operations import Answer, Header, Operations, json_answer
 from lambda_api.problems import ApiError, Headers
 from lambda_api.settings import WAIT_SECONDS_MAX
 from lambda_api.views import JobListView, JobView
 
 PATH: Final = "/v1/generations"
-JSON: Final = "application/json"
 # What a wait leaves for the answer, of the function's time.
 ANSWER_SECONDS: Final = 2.0
 
@@ -70,7 +67,11 @@ class ListQuery(BaseModel):
     body=GenerationRequest,
     headers=(_PREFER, _IDEMPOTENCY_KEY),
     answers={
-        HTTPStatus.OK: Answer("The job has ended within the wait.", JobView, headers=(_LOCATION, _PREFERENCE_APPLIED)),
+        HTTPStatus.OK: Answer(
+            "The job has ended within the wait, or it is a repeat of one that has.",
+            JobView,
+            headers=(_LOCATION, _PREFERENCE_APPLIED),
+        ),
         HTTPStatus.ACCEPTED: Answer(
             "The job is written and will be made.",
             JobView,
@@ -84,10 +85,10 @@ class ListQuery(BaseModel):
 )
 def create_generation() -> Response[str]:
     """Order pictures."""
-    event = _event()
-    job = services.generations().accept(
+    event = operations.event
+    job = services.orders().accept(
         read_body(event, GenerationRequest),
-        _caller(),
+        operations.caller,
         event.request_context.request_id,
         read_idempotency_key(event),
     )
@@ -104,9 +105,10 @@ def create_generation() -> Response[str]:
 )
 def list_generations() -> Response[str]:
     """List jobs."""
-    query = read_query(_event(), ListQuery)
-    page = services.generations().list(_caller(), status=query.status, limit=query.limit, cursor=query.cursor)
-    return _json(HTTPStatus.OK, page)
+    query = read_query(operations.event, ListQuery)
+    return json_answer(
+        services.generations().list(operations.caller, status=query.status, limit=query.limit, cursor=query.cursor)
+    )
 
 
 @operations.route(
@@ -119,7 +121,7 @@ def list_generations() -> Response[str]:
 )
 def get_generation(job_id: str) -> Response[str]:
     """Show a job."""
-    return _waited(services.generations().find(job_id, _caller()), HTTPStatus.OK, {})
+    return _waited(services.generations().find(job_id, operations.caller), HTTPStatus.OK, {})
 
 
 @operations.route(
@@ -131,7 +133,7 @@ def get_generation(job_id: str) -> Response[str]:
 )
 def delete_generation(job_id: str) -> Response[str]:
     """Delete a job and its pictures."""
-    services.generations().delete(job_id, _caller())
+    services.generations().delete(job_id, operations.caller)
     return Response(status_code=HTTPStatus.NO_CONTENT.value, body="")
 
 
@@ -147,8 +149,7 @@ def delete_generation(job_id: str) -> Response[str]:
 )
 def cancel_generation(job_id: str) -> Response[str]:
     """Cancel a job."""
-    job = services.generations().cancel(job_id, _caller())
-    return _job(job, HTTPStatus.OK if job.status.is_final else HTTPStatus.ACCEPTED, {})
+    return _job(services.generations().cancel(job_id, operations.caller), HTTPStatus.ACCEPTED, {})
 
 
 @operations.route(
@@ -165,7 +166,7 @@ def cancel_generation(job_id: str) -> Response[str]:
 def get_image(job_id: str, index: str) -> Response[str]:
     """Fetch a picture."""
     jobs = services.generations()
-    job = jobs.find(job_id, _caller())
+    job = jobs.find(job_id, operations.caller)
     if not index.isascii() or not index.isdigit():
         raise ApiError(p.IMAGE_NOT_FOUND, "Pictures are numbered from 0.")
     return Response(
@@ -173,36 +174,21 @@ def get_image(job_id: str, index: str) -> Response[str]:
     )
 
 
-def _event() -> APIGatewayProxyEvent:
-    event: APIGatewayProxyEvent = operations.router.current_event
-    return event
-
-
-def _caller() -> Caller:
-    return caller(_event())
-
-
-def _waited(job: Job, status: HTTPStatus, headers: Headers) -> Response[str]:
+def _waited(job: Job, unfinished: HTTPStatus, headers: Headers) -> Response[str]:
     """The answer about a job, after the wait that the client prefers."""
-    wait_seconds = read_wait_seconds(_event())
-    if wait_seconds is None:
-        return _job(job, status, headers)
-    left: float = operations.router.lambda_context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS
-    if not job.status.is_final:
-        job = services.generations().wait(job.job_id, _caller(), min(wait_seconds, left))
-    return _job(
-        job,
-        HTTPStatus.OK if job.status.is_final else status,
-        {**headers, "Preference-Applied": f"wait={wait_seconds}"},
-    )
+    wait_seconds = read_wait_seconds(operations.event)
+    if wait_seconds is not None:
+        headers = {**headers, "Preference-Applied": f"wait={wait_seconds}"}
+        if not job.status.is_final:
+            granted = min(wait_seconds, operations.remaining_seconds - ANSWER_SECONDS)
+            job = services.generations().wait(job.job_id, operations.caller, granted)
+    return _job(job, unfinished, headers)
 
 
-def _job(job: Job, status: HTTPStatus, headers: Headers) -> Response[str]:
+def _job(job: Job, unfinished: HTTPStatus, headers: Headers) -> Response[str]:
+    """The job, with status 200 if it has ended and `unfinished` if not."""
     jobs = services.generations()
-    if not job.status.is_final:
-        headers = {**headers, "Retry-After": str(jobs.retry_after_seconds(job))}
-    return _json(status, jobs.view(job), headers)
-
-
-def _json(status: HTTPStatus, body: BaseModel, headers: Any = None) -> Response[str]:
-    return Response(status_code=status.value, content_type=JSON, headers=headers, body=body.model_dump_json())
+    if job.status.is_final:
+        return json_answer(jobs.view(job), HTTPStatus.OK, headers)
+    headers = {**headers, "Retry-After": str(jobs.retry_after_seconds(job))}
+    return json_answer(jobs.view(job), unfinished, headers)

@@ -61,7 +61,7 @@ def on_api_error(error: ApiError) -> Response[str]:
 def on_not_found(error: NotFoundError) -> Response[str]:
     """A path that is not ours, or a method that a path of ours does not know."""
     event = app.current_event
-    allowed = sorted(operation.method.value for operation in operations_at(event.path))
+    allowed = sorted(method.value for operation in operations_at(event.path) for method in operation.methods)
     if not allowed or event.http_method in allowed:
         return _answer(ApiError(ROUTE_NOT_FOUND, f"There is no {event.path[:200]}."))
     allow = ", ".join(allowed)
@@ -94,7 +94,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = event["requestContext"]
     # Nothing of the request before; an open route has no caller, and all's well until something says otherwise.
     keep_fields(logger, correlation_id=request["requestId"], caller=NOBODY.name, error_code=None)
-    response = app.resolve(event, context)
+    # What can be got can be asked about: HEAD is a GET whose body stays here.
+    is_head = event["httpMethod"] == "HEAD"
+    response = app.resolve({**event, "httpMethod": "GET"} if is_head else event, context)
+    if is_head:
+        response["body"] = ""
     response.setdefault("multiValueHeaders", {})[names.CORRELATION_HEADER] = [request["requestId"]]
     duration_ms = round((time.perf_counter() - started) * 1000, 1)
     waited_ms = round(take_waited_seconds() * 1000, 1)

@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from jobs import names
-from jobs.job import Job
+from jobs.job import Job, Status
 from lambda_api.caller import Caller
 from lambda_api.generations import Generations
 from lambda_api.problems import ANSWER_TOO_LARGE, JOB_CANCELED, JOB_FAILED, ROUTE_NOT_FOUND, STILL_RUNNING, ApiError
@@ -40,9 +40,19 @@ class Holds:
         self._table = table
         self._hold_seconds = hold_seconds
 
-    def wait(self, job_id: str, caller: Caller, remaining_seconds: float) -> Job:
-        """The job when it has ended, or as it is when the hold runs out. Raises `ApiError` 404."""
-        return self._generations.wait(job_id, caller, min(self._hold_seconds, remaining_seconds - ANSWER_SECONDS))
+    def made(self, job_id: str, caller: Caller, remaining_seconds: float) -> Job | None:
+        """The job when its pictures are made, or None if the hold runs out before.
+
+        Raises `ApiError` 404, or 409 or 500 if the job has ended without pictures.
+        """
+        job = self._generations.wait(job_id, caller, min(self._hold_seconds, remaining_seconds - ANSWER_SECONDS))
+        if job.status is Status.SUCCEEDED:
+            return job
+        if job.error is not None:
+            raise ApiError(JOB_FAILED, f"The job {job_id} failed: {job.error.message}")
+        if job.status.is_final:
+            raise ApiError(JOB_CANCELED, f"The job {job_id} was canceled.")
+        return None
 
     def unanswered(self, caller: Caller, request: str) -> Job | None:
         """The job of this caller's last request of this text, if it has not been answered."""
@@ -95,13 +105,6 @@ def in_base64(generations: Generations, job: Job) -> list[str]:
         detail = "The pictures of this job are more than one answer can carry as base64: ask for fewer, or for URLs."
         raise ApiError(ANSWER_TOO_LARGE, f"{detail} The job is {job.job_id}.")
     return [base64.b64encode(generations.image(image)).decode() for image in job.images]
-
-
-def failure(job: Job) -> ApiError:
-    """Why a job that has ended has no pictures."""
-    if job.error is None:
-        return ApiError(JOB_CANCELED, f"The job {job.job_id} was canceled.")
-    return ApiError(JOB_FAILED, f"The job {job.job_id} failed: {job.error.message}")
 
 
 def _key(caller: Caller, request: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def read_body(event: APIGatewayProxyEvent, model: type[Model]) -> Model:
     except ValueError:
         raise ApiError(INVALID_JSON, "The body is not UTF-8 text.") from None
     if len(body.encode()) > BODY_BYTES_MAX:
-        raise ApiError(BODY_TOO_LARGE, f"The body may have {BODY_BYTES_MAX:,} bytes.")
+        raise ApiError(BODY_TOO_LARGE, f"The body may have at most {BODY_BYTES_MAX:,} bytes.")
     try:
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
@@ -63,7 +63,8 @@ def validated(model: type[Model], fields: Mapping[str, object]) -> Model:
 
 def read_wait_seconds(event: APIGatewayProxyEvent) -> int | None:
     """N of `Prefer: wait=N`, at most `WAIT_SECONDS_MAX`. A preference that is not understood is ignored (RFC 7240)."""
-    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", event.headers.get("prefer") or "")
+    preferred = event.headers.get("prefer") or ""
+    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,99})\"?\s*(?:$|[,;])", preferred, re.IGNORECASE)
     return min(int(found[1]), WAIT_SECONDS_MAX) if found else None
 
 

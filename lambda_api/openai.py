@@ -8,16 +8,14 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.job import Job, Status
+from jobs.job import Job
 from jobs.request import IMAGES_MAX, GenerationRequest
 from lambda_api import services
-from lambda_api.caller import caller
-from lambda_api.holds import failure, hold_again, hop_after, in_base64
+from lambda_api.holds import hold_again, hop_after, in_base64
 from lambda_api.incoming import read_body, read_query, validated
-from lambda_api.operations import Operations
+from lambda_api.operations import Operations, json_answer
 from lambda_api.problems import JOB_CANCELED, JOB_FAILED, MODEL_NOT_FOUND, ApiError
 
 PREFIX: Final = "/openai/"
@@ -65,8 +63,7 @@ class WaitQuery(BaseModel):
 @operations.route(HTTPMethod.POST, "/openai/v1/images/generations", answers={}, body=ImagesRequest)
 def create_images() -> Response[str]:
     """Make pictures, and answer when they are made."""
-    event = _event()
-    who, holds = caller(event), services.holds()
+    event, who, holds = operations.event, operations.caller, services.holds()
     body = read_body(event, ImagesRequest)
     if body.model not in (None, model := services.settings().model_name):
         raise ApiError(MODEL_NOT_FOUND, f"There is no model {body.model!r} here; leave it out, or say {model!r}.")
@@ -75,7 +72,7 @@ def create_images() -> Response[str]:
     is_retry = (event.headers.get("x-stainless-retry-count") or "0") != "0"
     job = holds.unanswered(who, request) if is_retry else None
     if job is None:
-        job = services.generations().accept(body.generation(), who, event.request_context.request_id)
+        job = services.orders().accept(body.generation(), who, event.request_context.request_id)
         holds.asked(who, request, job)
     return _held(job, 1, WaitQuery(response_format=body.response_format or "url", request=request))
 
@@ -83,8 +80,8 @@ def create_images() -> Response[str]:
 @operations.route(HTTPMethod.GET, "/openai/v1/wait/{job_id}/{hop}", answers={}, query=WaitQuery)
 def wait_for_images(job_id: str, hop: str) -> Response[str]:
     """Go on holding a request that took longer than one answer may."""
-    job = services.generations().find(job_id, caller(_event()))
-    return _held(job, hop_after(hop), read_query(_event(), WaitQuery))
+    job = services.generations().find(job_id, operations.caller)
+    return _held(job, hop_after(hop), read_query(operations.event, WaitQuery))
 
 
 @operations.route(HTTPMethod.GET, "/openai/v1/models", answers={})
@@ -92,7 +89,7 @@ def list_models() -> Response[str]:
     """List models."""
     name = services.settings().model_name
     model = {"id": name, "object": "model", "created": 0, "owned_by": "gameforge"}
-    return _json({"object": "list", "data": [model]})
+    return json_answer({"object": "list", "data": [model]})
 
 
 def error_response(error: ApiError) -> Response[str]:
@@ -117,15 +114,12 @@ def error_response(error: ApiError) -> Response[str]:
 
 
 def _held(job: Job, hop: int, query: WaitQuery) -> Response[str]:
-    event = _event()
-    who, holds = caller(event), services.holds()
-    remaining: float = operations.router.lambda_context.get_remaining_time_in_millis() / 1000
-    job = holds.wait(job.job_id, who, remaining)
-    if not job.status.is_final:
-        return hold_again(event, f"/openai/v1/wait/{job.job_id}?{urlencode(query.model_dump())}", hop)
-    if job.status is not Status.SUCCEEDED:
-        raise failure(job)
-    answer = _json(_images(job, query.response_format))
+    who, holds = operations.caller, services.holds()
+    made = holds.made(job.job_id, who, operations.remaining_seconds)
+    if made is None:
+        path = f"/openai/v1/wait/{job.job_id}?{urlencode(query.model_dump())}"
+        return hold_again(operations.event, path, hop)
+    answer = json_answer(_images(made, query.response_format))
     holds.answered(who, query.request)
     return answer
 
@@ -140,12 +134,3 @@ def _images(job: Job, response_format: str) -> dict[str, Any]:
         entry["seed"] = image.seed
     # The id is ours, for asking about the job on the native routes.
     return {"created": int(datetime.fromisoformat(job.created_at).timestamp()), "data": data, "id": job.job_id}
-
-
-def _event() -> APIGatewayProxyEvent:
-    event: APIGatewayProxyEvent = operations.router.current_event
-    return event
-
-
-def _json(body: dict[str, Any]) -> Response[str]:
-    return Response(status_code=HTTPStatus.OK.value, content_type="application/json", body=json.dumps(body))

@@ -19,7 +19,10 @@ DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "openapi.jso
 _REFERENCE: Final = "#/components/schemas/{model}"
 _DESCRIPTION: Final = """\
 Pictures from prompts, made by SDXL on your own account. A job is a record, not a connection: `POST /v1/generations` \
-answers at once with the job, whose URL says how it goes. Errors are problem+json (RFC 9457) with a stable `type`."""
+answers at once with the job, whose URL says how it goes. Errors are problem+json (RFC 9457) with a stable `type`.
+
+Give your key in `x-api-key`, as `Authorization: Bearer`, or as the password of `Authorization: Basic`. The same jobs \
+can be ordered in OpenAI's language under `/openai/v1`, and in AUTOMATIC1111's under `/sdapi/v1`."""
 # What the gateway in front of the function may answer to any request that needs a key.
 _GATEWAY_PROBLEMS: Final = {
     401: "**key-required**: There is no valid key in the request.",

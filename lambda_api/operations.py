@@ -8,9 +8,12 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel
+from pydantic_core import to_json
 
-from lambda_api.problems import ProblemType
+from lambda_api.caller import Caller, caller
+from lambda_api.problems import Headers, ProblemType
 
 Function = Callable[..., Response[str]]
 
@@ -54,6 +57,11 @@ class Operation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", re.compile(re.sub(r"\{\w+\}", "[^/]+", self.path) + "/?"))
 
+    @property
+    def methods(self) -> tuple[HTTPMethod, ...]:
+        """The methods that it answers."""
+        return (HTTPMethod.GET, HTTPMethod.HEAD) if self.method is HTTPMethod.GET else (self.method,)
+
 
 class Operations:
     """The routes of one part of the API. Declare them with `route`; `router` is what the resolver includes."""
@@ -64,6 +72,23 @@ class Operations:
 
     def __iter__(self) -> Iterator[Operation]:
         return iter(self._operations)
+
+    @property
+    def event(self) -> APIGatewayProxyEvent:
+        """The request that is being served."""
+        event: APIGatewayProxyEvent = self.router.current_event
+        return event
+
+    @property
+    def caller(self) -> Caller:
+        """Who makes that request."""
+        return caller(self.event)
+
+    @property
+    def remaining_seconds(self) -> float:
+        """How long the function may still take over that request."""
+        remaining_ms: int = self.router.lambda_context.get_remaining_time_in_millis()
+        return remaining_ms / 1000
 
     def route(
         self,
@@ -102,3 +127,10 @@ class Operations:
             return function
 
         return register
+
+
+def json_answer(body: Any, status: HTTPStatus = HTTPStatus.OK, headers: Headers | None = None) -> Response[str]:
+    """A successful answer; `body` is a model, or what JSON knows."""
+    return Response(
+        status_code=status.value, content_type="application/json", headers=headers, body=to_json(body).decode()
+    )

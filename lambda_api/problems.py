@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
@@ -12,6 +13,9 @@ from pydantic import BaseModel
 from jobs import names
 
 Headers = dict[str, str | list[str]]
+# Enough to see what is wrong, and no more than that of what a client may have sent.
+FIELD_ERRORS_MAX: Final = 20
+FIELD_CHARACTERS_MAX: Final = 100
 
 
 @dataclass(frozen=True)
@@ -136,5 +140,12 @@ def problem(error: ApiError) -> Response[str]:
 
 
 def field_errors(errors: Iterable[Any]) -> list[dict[str, str]]:
-    """What pydantic found wrong, as {field, message} with the field's dotted path inside the body."""
-    return [{"field": ".".join(map(str, error["loc"])) or "body", "message": str(error["msg"])} for error in errors]
+    """What pydantic found wrong first, as {field, message} with the field's dotted path inside the body."""
+    return [
+        {
+            "field": ".".join(map(str, error["loc"]))[:FIELD_CHARACTERS_MAX] or "body",
+            # Pydantic's prefix of what our own validators say.
+            "message": str(error["msg"]).removeprefix("Value error, "),
+        }
+        for error in islice(errors, FIELD_ERRORS_MAX)
+    ]

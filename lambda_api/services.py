@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
+    from lambda_api.forecast import Forecast
     from lambda_api.generations import Generations
     from lambda_api.health import Health
     from lambda_api.holds import Holds
+    from lambda_api.orders import Orders
     from lambda_api.usage import Usage
 
 logger = make_logger(SERVICE_API)
@@ -75,11 +77,39 @@ def usage() -> "Usage":
 
 
 @cache
+def forecast() -> "Forecast":
+    """How long waiting jobs have to wait."""
+    from jobs.listing import Listing
+    from lambda_api.forecast import Forecast
+
+    return Forecast(Listing(dynamodb(), settings().jobs_table))
+
+
+@cache
+def orders() -> "Orders":
+    """What becomes jobs."""
+    from jobs.intake import Intake
+    from jobs.queue import JobQueue
+    from jobs.store import JobStore
+    from lambda_api.orders import Orders
+
+    table = settings().jobs_table
+    return Orders(
+        store=JobStore(dynamodb(), table),
+        intake=Intake(dynamodb(), table),
+        queue=JobQueue(sqs(), settings().gpu_queue_url),
+        usage=usage(),
+        forecast=forecast(),
+        settings=settings(),
+        logger=logger,
+    )
+
+
+@cache
 def generations() -> "Generations":
     """The jobs."""
     from jobs.intake import Intake
     from jobs.listing import Listing
-    from jobs.queue import JobQueue
     from jobs.store import JobStore
     from lambda_api.generations import Generations
 
@@ -88,8 +118,7 @@ def generations() -> "Generations":
         store=JobStore(dynamodb(), table),
         intake=Intake(dynamodb(), table),
         listing=Listing(dynamodb(), table),
-        queue=JobQueue(sqs(), settings().gpu_queue_url),
-        usage=usage(),
+        forecast=forecast(),
         make_s3=s3,
         settings=settings(),
         logger=logger,

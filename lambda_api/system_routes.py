@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from lambda_api import problems as p
 from lambda_api import services
-from lambda_api.operations import Answer, Operations
+from lambda_api.operations import Answer, Operations, json_answer
 from lambda_api.views import HealthView, ModelListView
 
 # Both files stand in the package beside this module.
@@ -29,7 +29,7 @@ operations = Operations()
 )
 def get_health() -> Response[str]:
     """Show how the system is."""
-    return _json(services.health().now().model_dump_json())
+    return json_answer(services.health().now())
 
 
 @operations.route(
@@ -40,13 +40,13 @@ def get_health() -> Response[str]:
 )
 def list_models() -> Response[str]:
     """List models."""
-    return _json(services.health().models().model_dump_json())
+    return json_answer(services.health().models())
 
 
 @operations.route(HTTPMethod.GET, "/openapi.json", answers={HTTPStatus.OK: Answer("This document.")}, is_open=True)
 def get_document() -> Response[str]:
     """Describe the API in OpenAPI 3.1."""
-    return _json(DOCUMENT.read_text())
+    return Response(status_code=HTTPStatus.OK.value, content_type="application/json", body=DOCUMENT.read_text())
 
 
 @operations.route(
@@ -63,7 +63,3 @@ def get_page() -> Response[str]:
         headers={"Content-Security-Policy": _POLICY},
         body=PAGE.read_text(),
     )
-
-
-def _json(text: str) -> Response[str]:
-    return Response(status_code=HTTPStatus.OK.value, content_type="application/json", body=text)

@@ -1,5 +1,5 @@
 """What the emulator lacks: seven CloudFormation resource types, alarms on metric math, the public parameter of the ECS
-GPU AMI, and API Gateway's own answer when a function fails.
+GPU AMI, API Gateway's own answer when a function fails, and haste with a function that logs nothing.
 
 The ECS and EC2 types call the emulator's own APIs; the others are records. Checked against each emulator release by
 `tests/local_cloud/test_additions.py`.
@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
 
+from ministack.core import lambda_runtime
 from ministack.core.responses import new_uuid
 from ministack.services import apigateway_v1, ecs, ssm
 from ministack.services.cloudformation import provisioners
 
+from jobs import names
 from local_cloud import ec2_additions
 
 GPU_AMI_PARAMETER: Final = "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id"
@@ -196,6 +198,17 @@ def _with_gateway_response(invoke: Callable[..., Awaitable[Any]]) -> Callable[..
     return invoke_proxy
 
 
+def _without_waiting_for_silence(drain: Callable[..., str]) -> Callable[..., str]:
+    """The emulator waits 50 ms for the first log line of a function; the authorizer, asked each time, writes none."""
+
+    def drain_bounded(worker: Any, **waits: float) -> str:
+        if worker.config.get("Handler") == names.AUTHORIZER_HANDLER:
+            waits["first_line_wait"] = 0.0
+        return drain(worker, **waits)
+
+    return drain_bounded
+
+
 def install() -> None:
     """Teach the emulator, in this process, what it lacks. Raises `RuntimeError` if a newer one knows it already."""
     known = sorted(set(_HANDLERS) & set(provisioners._RESOURCE_HANDLERS))
@@ -207,4 +220,6 @@ def install() -> None:
     )
     invoke = apigateway_v1._invoke_lambda_proxy_v1
     apigateway_v1._invoke_lambda_proxy_v1 = _with_gateway_response(invoke)  # type: ignore[assignment]
+    drain = lambda_runtime.Worker._drain_stderr_bounded
+    lambda_runtime.Worker._drain_stderr_bounded = _without_waiting_for_silence(drain)  # type: ignore[method-assign]
     ssm._PUBLIC_AMI_PARAMETERS[GPU_AMI_PARAMETER] = GPU_AMI_ID

@@ -16,7 +16,7 @@ LATE_MILLISECONDS: Final = 10_000
 _HIDDEN: Final = frozenset(
     {
         *("level", "timestamp", "service", "event", "message", "correlation_id", "job_id"),
-        *("exception_name", "stack_trace", "method", "route", "status"),
+        *("exception_name", "stack_trace", "method", "route", "status", "_aws"),
     }
 )
 # What Lambda itself writes around each request.
@@ -26,19 +26,28 @@ _PLATFORM_LINES: Final = ("START RequestId: ", "END RequestId: ", "REPORT Reques
 def readable(line: str) -> str | None:
     """`line` for people: time, service, event, message, the other fields.
 
-    Lines that are not our events (a traceback, a library's warning) stay as they are. None if nobody wants to see it.
+    Lines that are not our events (a traceback, a library's warning) stay as they are. None for what is for programs.
     """
     if line.startswith(_PLATFORM_LINES):
         return None
     try:
         fields = json.loads(line)
+        metrics = _metric_names(fields)
+        if metrics and "event" not in fields:
+            return None
         at = datetime.fromisoformat(fields["timestamp"]).astimezone().strftime("%H:%M:%S.%f")[:-3]
         head = f"{at}  {fields['service']:<7} {fields['event']:<15} {fields['message']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return line
     job = f"  job={fields['job_id'][:8]}" if fields.get("job_id") else ""
-    rest = "".join(f"  {name}={value}" for name, value in fields.items() if name not in _HIDDEN)
+    rest = "".join(f"  {name}={value}" for name, value in fields.items() if name not in _HIDDEN | metrics)
     return head + job + rest
+
+
+def _metric_names(fields: dict[str, Any]) -> set[str]:
+    """The fields that are there for CloudWatch's metrics."""
+    groups = fields.get("_aws", {}).get("CloudWatchMetrics", [])
+    return {metric["Name"] for group in groups for metric in group["Metrics"]}
 
 
 class GroupFollower(threading.Thread):

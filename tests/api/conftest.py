@@ -1,6 +1,7 @@
 """A laptop cloud without a worker, in which the tests themselves run the jobs: so they know what happens when."""
 
 import hashlib
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from jobs.job import Status, StoredImage, timestamp
 from jobs.listing import Listing
@@ -21,7 +23,15 @@ from tests.conftest import LogLines
 MEASURED = Measured(
     instance_type="g4dn.xlarge", generate_seconds=8.0, device_seconds=2.0, store_seconds=0.25, cost_dollars=0.00029222
 )
-PICTURE = b"\x89PNG a picture of a gem"
+
+
+def _picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(file, "PNG")
+    return file.getvalue()
+
+
+PICTURE = _picture()
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,14 @@ def test_a_body_that_is_no_object(api: httpx.Client, body: str) -> None:
 def test_a_wrong_field_says_what_would_be_right(api: httpx.Client) -> None:
     problem = check(api.post("/v1/generations", json={"prompt": "a gem", "width": 65}), 422, "invalid-request")
     assert problem["errors"] == [{"field": "width", "message": "Input should be a multiple of 8"}]
+    problem = check(api.post("/v1/generations", json={"prompt": " "}), 422, "invalid-request")
+    assert problem["errors"] == [{"field": "prompt", "message": "Input should not be blank"}]
+
+
+def test_not_all_of_a_thousand_wrong_fields_come_back(api: httpx.Client) -> None:
+    body = {"prompt": "a gem", **{f"{'x' * 200}{n}": n for n in range(200)}}
+    problem = check(api.post("/v1/generations", json=body), 422, "invalid-request")
+    assert [error["field"] for error in problem["errors"]] == ["x" * 100] * 20
 
 
 def test_a_body_of_another_type(api: httpx.Client) -> None:
@@ -79,20 +87,30 @@ def test_a_job_that_there_is_not(api: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("PUT", "/v1/generations", "GET, POST"),
-        ("PATCH", f"/v1/generations/{'0' * 32}", "DELETE, GET"),
+        ("PUT", "/v1/generations", "GET, HEAD, POST"),
+        ("PATCH", f"/v1/generations/{'0' * 32}", "DELETE, GET, HEAD"),
         ("GET", f"/v1/generations/{'0' * 32}/cancel", "POST"),
-        ("POST", f"/v1/generations/{'0' * 32}/images/0", "GET"),
-        ("DELETE", "/v1/models", "GET"),
-        ("POST", "/v1/health", "GET"),
-        ("POST", "/docs", "GET"),
-        ("PUT", "/openapi.json", "GET"),
+        ("POST", f"/v1/generations/{'0' * 32}/images/0", "GET, HEAD"),
+        ("DELETE", "/v1/models", "GET, HEAD"),
+        ("POST", "/v1/health", "GET, HEAD"),
+        ("POST", "/docs", "GET, HEAD"),
+        ("PUT", "/openapi.json", "GET, HEAD"),
+        ("OPTIONS", "/v1/health", "GET, HEAD"),
     ],
 )
 def test_a_method_that_a_path_does_not_know(api: httpx.Client, method: str, path: str, allow: str) -> None:
     response = api.request(method, path)
     check(response, 405, "method-not-allowed")
     assert response.headers["allow"] == allow
+
+
+def test_head_says_what_get_would_without_its_body(api: httpx.Client) -> None:
+    for path in ("/v1/generations", "/docs", f"/v1/generations/{'0' * 32}", "/v1/nothing"):
+        got, head = api.get(path), api.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
+    refused = api.head(f"/v1/generations/{'0' * 32}/cancel")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
 
 
 def test_requests_that_come_faster_than_the_stage_takes_them(api_cloud: LocalCloud, api: httpx.Client) -> None:

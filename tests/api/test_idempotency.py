@@ -23,6 +23,16 @@ def test_a_request_sent_again_gives_the_same_job(api: httpx.Client, hand: Hand) 
     assert [message["job_id"] for message in hand.messages()] == [first.json()["id"]]
 
 
+def test_a_repeat_of_an_order_whose_job_has_ended_is_answered_with_its_end(api: httpx.Client, hand: Hand) -> None:
+    key = uuid4().hex
+    job_id = order(api, key, prompt="a gem").json()["id"]
+    hand.make(job_id)
+    again = order(api, key, prompt="a gem")
+    assert (again.status_code, again.json()["id"], again.json()["status"]) == (200, job_id, "succeeded")
+    assert again.headers["location"] == f"/v1/generations/{job_id}"
+    assert "retry-after" not in again.headers
+
+
 def test_the_same_key_with_another_request_is_refused(api: httpx.Client) -> None:
     key = uuid4().hex
     order(api, key, prompt="a gem")

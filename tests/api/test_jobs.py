@@ -12,7 +12,8 @@ from jobs.job import JobError
 from jobs.workers import Workers
 from lambda_api.forecast import SNAPSHOT_SECONDS
 from local_cloud.cloud import LocalCloud
-from tests.api.conftest import PICTURE, Hand
+from tests.api.conftest import PICTURE, Hand, function_environment
+from tests.api.faults import answering
 from tests.polling import post
 
 Answer = tuple[int, dict[str, Any]]
@@ -203,6 +204,31 @@ def test_a_deleted_job_leaves_neither_record_nor_picture(api: httpx.Client, hand
     assert api.delete(f"/v1/generations/{job_id}").status_code == 404
     waiting = post(api, prompt="a red gem")["id"]
     assert api.delete(f"/v1/generations/{waiting}").status_code == 204
+
+
+def test_a_canceled_jobs_pictures_that_no_record_names_are_deleted_too(api: httpx.Client, hand: Hand) -> None:
+    job_id = post(api, prompt="a red gem", num_images=2, output_format="webp")["id"]
+    lease = hand.start(job_id)
+    # A worker that is asked to stop between two pictures.
+    hand.s3.put_object(Bucket=hand.bucket, Key=f"{job_id}/0.webp", Body=PICTURE)
+    hand.store.end_canceled(lease)
+
+    assert api.delete(f"/v1/generations/{job_id}").status_code == 204
+    assert hand.s3.list_objects_v2(Bucket=hand.bucket, Prefix=f"{job_id}/")["KeyCount"] == 0
+
+
+def test_a_record_outlives_pictures_that_could_not_be_deleted(
+    api_cloud: LocalCloud, api: httpx.Client, hand: Hand
+) -> None:
+    job_id = post(api, prompt="a red gem")["id"]
+    hand.make(job_id)
+    kept = f"<DeleteResult><Error><Key>{job_id}/0.png</Key><Code>InternalError</Code></Error></DeleteResult>"
+    with answering(kept) as url, function_environment(api_cloud, AWS_ENDPOINT_URL_S3=url):
+        response = api.delete(f"/v1/generations/{job_id}")
+    assert (response.status_code, response.json()["type"]) == (503, "urn:gameforge:problem:temporarily-unavailable")
+    assert int(response.headers["retry-after"]) >= 1
+    assert api.delete(f"/v1/generations/{job_id}").status_code == 204
+    assert hand.s3.list_objects_v2(Bucket=hand.bucket, Prefix=f"{job_id}/")["KeyCount"] == 0
 
 
 def test_another_callers_jobs_do_not_exist(api: httpx.Client, stranger: Call, hand: Hand) -> None:

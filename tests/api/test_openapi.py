@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from jobs.job import Status
 from jobs.listing import Listing
@@ -43,6 +44,7 @@ def test_the_page_needs_no_other_host(api_cloud: LocalCloud) -> None:
     assert re.findall(r"fetch\(([^)]*)\)", page.text) == ['"openapi.json"']
 
 
+@pytest.mark.endurance
 def test_random_requests_find_no_answer_outside_the_document(api_cloud: LocalCloud, hand: Hand) -> None:
     hand.clear()
     finished = threading.Event()
@@ -53,7 +55,7 @@ def test_random_requests_find_no_answer_outside_the_document(api_cloud: LocalClo
             [
                 *(str(Path(sys.executable).with_name("schemathesis")), "run", f"{api_cloud.url}/openapi.json"),
                 *("--url", api_cloud.url, "--header", f"x-api-key: {api_cloud.key}"),
-                *("--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "10", "--seed", "1"),
+                *("--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "25", "--seed", "1"),
                 # A cursor is opaque and a job's cost comes from four fields: no schema can say which are valid.
                 *("--exclude-checks", "positive_data_acceptance"),
                 *("--no-shrink", "--request-timeout", "40", "--generation-database", "none", "--warnings", "off"),

@@ -110,5 +110,9 @@ def test_a_log_line_reads_well() -> None:
     text = readable(line)
     assert text is not None
     assert text.endswith("worker  job_started     Started attempt 1  job=01234567  device=cpu")
+    metrics = '"_aws":{"CloudWatchMetrics":[{"Metrics":[{"Name":"Images"}]}]},"Images":[1]}'
+    assert readable(f"{line[:-1]},{metrics}") == text
+    assert readable(f'{{"service":"worker",{metrics}') is None
+    assert readable("[1, 2]") == "[1, 2]"
     assert readable("Traceback (most recent call last):") == "Traceback (most recent call last):"
     assert readable("END RequestId: 61f3a91e-e6b9-4437-8738-f403d1828851") is None

@@ -1,7 +1,6 @@
 """AUTOMATIC1111's Python client, webuiapi, against the deployed API."""
 
 import io
-import threading
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from jobs import names
 from local_cloud.cloud import LocalCloud
 from tests.api.conftest import Hand, function_environment, in_background
 from tests.api.edge.conftest import Connect, MakeKey
+from tests.conftest import LogLines
 
 HOLD = {names.ENV_HOLD_SECONDS: "1"}
 
@@ -30,6 +30,17 @@ def connect_with(cloud: LocalCloud, key: str) -> webuiapi.WebUIApi:
     client = webuiapi.WebUIApi(host=where.hostname, port=where.port, sampler="Euler", steps=2)
     client.set_auth("anybody", key)
     return client
+
+
+def next_job(api: httpx.Client) -> str:
+    """The id of this key's one waiting job, as soon as there is one."""
+    deadline = time.monotonic() + 60
+    while True:
+        waiting = api.get("/v1/generations", params={"status": "queued"}).json()["items"]
+        if len(waiting) == 1:
+            return str(waiting[0]["id"])
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -59,24 +70,28 @@ def test_the_same_picture_as_on_the_native_route(webui: webuiapi.WebUIApi, cloud
         assert result.image.tobytes() == picture.tobytes()
 
 
-def test_a_job_longer_than_a_hold_with_its_progress(webui: webuiapi.WebUIApi) -> None:
-    seen: list[float] = []
-    ended = threading.Event()
+def test_a_job_longer_than_a_hold_with_its_progress(
+    api_cloud: LocalCloud, make_key: MakeKey, connect: Connect, hand: Hand, api_log: LogLines
+) -> None:
+    key = make_key().key
+    watching = connect_with(api_cloud, key)
+    results: list[webuiapi.WebUIApiResult] = []
 
-    def watch() -> None:
-        while not ended.wait(0.3):
-            seen.append(webui.get_progress()["progress"])
+    def ask() -> None:
+        results.append(connect_with(api_cloud, key).txt2img(prompt="a blue shield", batch_size=2))
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        result = webui.txt2img(prompt="a blue shield", width=128, height=128, steps=40, batch_size=2)
-    finally:
-        ended.set()
-        watcher.join()
-    assert len(result.images) == 2
-    assert any(0 < value < 1 for value in seen), seen
-    assert webui.get_progress()["state"]["job_count"] == 0
+    with connect(key) as api, function_environment(api_cloud, **HOLD):
+        assert watching.get_progress()["state"]["job_count"] == 0
+        with in_background(ask):
+            lease = hand.start(next_job(api))
+            hand.store.renew(lease, lease_seconds=60, step=5, total_steps=20)
+            progress = watching.get_progress()
+            # The client is sent round at least once.
+            api_log.wait_for(event="request", route="/sdapi/v1/wait/{job_id}/{hop}", status=303)
+            hand.succeed(lease, count=2)
+    assert (progress["progress"], progress["state"]["job"]) == (0.25, lease.job_id)
+    assert [image.size for image in results[0].images] == [(64, 64)] * 2
+    assert results[0].info["job_id"] == lease.job_id
 
 
 def test_interrupt_ends_the_running_job_or_else_the_next(
@@ -100,10 +115,7 @@ def test_interrupt_ends_the_running_job_or_else_the_next(
         assert webui.get_progress()["state"]["interrupted"] is True
         hand.store.cancel(waiting)
         with in_background(ask):
-            deadline = time.monotonic() + 30
-            while len(api.get("/v1/generations", params={"status": "queued"}).json()["items"]) != 1:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            next_job(api)
             hand.dynamodb.delete_item(TableName="gameforge-jobs", Key={"job_id": {"S": running}})
             webui.interrupt()
     assert failures[0][0] == 409

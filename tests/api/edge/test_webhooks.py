@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +21,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from jobs import names
 from jobs.job import JobError
 from jobs.keys import NewKey
+from lambda_api import outbound
 from lambda_api.outbound import RefusedError, UnreachableError, post
 from local_cloud.cloud import LocalCloud
 from tests.api.conftest import Hand
@@ -51,7 +52,8 @@ class Receiver:
 
 
 @contextmanager
-def serving(directory: Path) -> Iterator[Receiver]:
+def serving(directory: Path, instead: Callable[[BaseHTTPRequestHandler], None] | None = None) -> Iterator[Receiver]:
+    """A receiver whose certificate is in the directory; `instead` answers in its own way."""
     authority = trustme.CA()
     certificates = directory / "authority.pem"
     authority.cert_pem.write_to_path(str(certificates))
@@ -63,6 +65,9 @@ def serving(directory: Path) -> Iterator[Receiver]:
                 running.received.append(({"path": self.path, **dict(self.headers)}, body))
                 status = running.answers.pop(0) if running.answers else 204
                 running.changed.notify_all()
+            if instead:
+                instead(self)
+                return
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("Location", "/elsewhere")
@@ -196,17 +201,35 @@ def test_as_deployed_it_goes_to_public_addresses_alone(api: httpx.Client, hand: 
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.com/", "https://user:pass@example.com/", "https:///x", "ftp://example.com/", "example.com"]
+    "url",
+    [
+        *("http://example.com/", "https://user:pass@example.com/", "https:///x", "ftp://example.com/", "example.com"),
+        *("https://example.com:99999/", "https://example.com:x/", "https://[::1/", "https://[x]/", "https://.com/"),
+        *(f"https://{'x' * 64}.com/", "https://example.com\\@elsewhere/", "https://exa\x01mple.com/", "https://a b/"),
+    ],
 )
 def test_only_https_urls_are_accepted(api: httpx.Client, url: str) -> None:
     response = api.post("/v1/generations", json={"prompt": "a gem", "webhook_url": url})
     assert response.status_code == 422
-    assert [error["field"] for error in response.json()["errors"]] == ["webhook_url"]
+    message = "Input should be a URL like https://hooks.example.com/path, without a password"
+    assert response.json()["errors"] == [{"field": "webhook_url", "message": message}]
+
+
+def test_a_url_is_kept_as_it_goes_over_the_wire(api: httpx.Client) -> None:
+    response = api.post("/v1/generations", json={"prompt": "a gem", "webhook_url": "https://пример.рф/ü?q=ü"})
+    assert response.json()["webhook_url"] == "https://xn--e1afmkfd.xn--p1ai/%C3%BC?q=%C3%BC"
+
+
+@pytest.mark.parametrize("url", ["https://x:99999/", "https://[::1/", "https://.com/", "http://x/", "https:///x"])
+def test_what_is_no_url_is_refused_and_not_tried_again(url: str) -> None:
+    with pytest.raises(RefusedError):
+        post(url, b"", {})
 
 
 @pytest.mark.parametrize(
     "host",
     [
+        *("[::1]", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00:ec2::254]"),
         *("127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1"),
         *("169.254.169.254", "169.254.170.2", "224.0.0.1", "240.0.0.1", "255.255.255.255", "2130706433", "0x7f.1"),
     ],
@@ -215,7 +238,7 @@ def test_no_address_inside_is_connected_to(host: str, monkeypatch: pytest.Monkey
     def connect(*_: object, **__: object) -> None:
         raise AssertionError("a connection was made")
 
-    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    monkeypatch.setattr(socket, "create_connection", connect)
     with pytest.raises(RefusedError):
         post(f"https://{host}/", b"", {})
 
@@ -236,5 +259,22 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytes
         assert post(receiver.url, b"{}", {}, test_network=only) == 204
         assert asked.count("localhost") == 1
         # The certificate still has to be that of the name.
-        with pytest.raises(UnreachableError, match=r"SSLError|CertificateError"):
+        with pytest.raises(UnreachableError, match="SSLCertVerificationError"):
             post(f"https://127.0.0.1:{receiver.port}/", b"{}", {}, test_network=only)
+
+
+def test_a_receiver_that_never_comes_to_an_end_is_cut_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    monkeypatch.setattr(outbound, "ANSWER_SECONDS", 1.0)
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                time.sleep(0.05)
+
+    with serving(tmp_path, drip) as receiver:
+        started = time.monotonic()
+        with pytest.raises(UnreachableError):
+            post(receiver.url, b"{}", {}, test_network=ipaddress.IPv4Network(LOCAL))
+        assert time.monotonic() - started < 10
