@@ -8,7 +8,7 @@ from insights.functions import AGGREGATES
 from insights.lines import LAMBDA_FIELDS, SYSTEM_FIELDS
 from insights.patterns import to_re2
 from insights.syntax import Binary, Call, Expression, Field, In, Number, Period, Regex, Text, Truth, Unary
-from insights.values import NUMBERS, TEXTS, Type, Value, failing
+from insights.values import NUMBER, NUMBERS, TEXTS, Type, Value, failing
 
 _TRUE: Final = "to compare with a true of the log's JSON write 1, with a false 0, as Logs Insights has them"
 
@@ -128,7 +128,7 @@ class ExpressionSql:
         value = self.value(side)
         if isinstance(side, Field) and side.name in self.log_fields and not self.stats_done:
             self.compared.setdefault(side.name, set()).add(text.value)
-        looks_like_number = text.value.lstrip("+-")[:1].isdigit() and text.value.replace(".", "", 1).isdigit()
+        looks_like_number = NUMBER.fullmatch(text.value) is not None
         if value.type is Type.TIME:
             raise QueryError("CloudWatch does not compare times with texts; compare toMillis(...) of it", text.span)
         if value.type in NUMBERS or (value.json_numbers and looks_like_number):

@@ -59,7 +59,8 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, bool):
         yield name, JsonNumber(int(value))
     elif value is not None:
-        yield name, value if isinstance(value, str) else str(value)
+        # Half of a surrogate pair is valid in JSON, and no text anywhere else.
+        yield name, value if isinstance(value, JsonNumber) else str(value).encode(errors="replace").decode()
 
 
 def _reported(message: str) -> dict[str, str]:

@@ -181,7 +181,7 @@ class _Translator(ExpressionSql):
         self._groups = list(self.scope.values())
         self._aggregates = []
         for column in command.aggregates:
-            # In brackets, and in the scope at once: those that follow can be made of it.
+            # In the scope at once, as those that follow can be made of it.
             value = self.value(column.expression)
             self.scope[column.name] = Value(value.sql, value.type, value.span)
         if not self._aggregates:

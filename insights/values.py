@@ -1,5 +1,6 @@
 """Values in SQL: what kind each is, and how one kind is taken for another."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NoReturn
@@ -21,12 +22,13 @@ class Type(Enum):
 TEXTS: Final = (Type.ANY, Type.TEXT)
 NUMBERS: Final = (Type.NUMBER, Type.BOOLEAN)
 
+# What is a number when it is a text.
+NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+
 # `number_of`: the number that a text is, or NULL. `natural_key`: digits and letters in chunks, each run of digits by
 # its length first, as the documentation of `sort` describes; `sort_key` puts all texts before all numbers.
 MACROS: Final = (
-    r"""CREATE MACRO number_of(v) AS
-        CASE WHEN regexp_full_match(v, '[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?')
-        THEN TRY_CAST(v AS DOUBLE) END""",
+    f"CREATE MACRO number_of(v) AS CASE WHEN regexp_full_match(v, '{NUMBER.pattern}') THEN TRY_CAST(v AS DOUBLE) END",
     r"""CREATE MACRO natural_key(v) AS list_transform(
         regexp_extract_all(v, '(?s)[0-9]+|[[:alpha:]]+|.'),
         lambda chunk: CASE WHEN regexp_full_match(chunk, '[0-9]+')

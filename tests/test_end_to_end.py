@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from gameforge import logs_command
+from gameforge.cli import app
 from local_cloud.cloud import LocalCloud
 from tests.conftest import LogLines
 from tests.polling import post, wait_until
@@ -90,6 +95,30 @@ def test_the_command_line_says_what_is_wrong(cloud: LocalCloud) -> None:
     assert done.returncode == 1
     assert "width" in done.stderr
     assert "multiple of 8" in done.stderr
+
+
+def test_every_saved_query_runs_over_the_laptop_clouds_logs(
+    api: httpx.Client, cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = post(api, prompt="a blue key", num_inference_steps=1)
+    wait_until(api, job["id"], "succeeded")
+    monkeypatch.setattr(logs_command, "STATE", cloud.state)
+
+    def logs(*arguments: str) -> str:
+        done = CliRunner().invoke(app, ["logs", *arguments])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    names = re.findall(r"^([a-z]+/[a-z-]+) ", logs(), re.MULTILINE)
+    assert {"jobs/story", "jobs/slowest", "api/errors"} <= set(names)
+    ran = logs("--all")
+    assert re.findall(r"^([a-z]+/[a-z-]+) ", ran, re.MULTILINE) == names
+    assert "skipped" not in ran
+    assert job["id"] in {row["job_id"] for row in json.loads(logs("slowest", "--format", "json", "--limit", "10000"))}
+    story = logs("job", job["id"])
+    assert story.startswith(f"job {job['id']}\n")
+    assert [word for word in ("Accepted", "POST", "Received", "Started", "Made") if word not in story] == []
+    assert "from being accepted to its end" in story
 
 
 def test_health_knows_the_worker_that_runs(api: httpx.Client) -> None:

@@ -122,6 +122,10 @@ def test_a_true_of_the_log_is_one() -> None:
     assert rows("filter ok != 1 | fields ok, n", lines) == [(None, "3"), ("0", "2")]
 
 
+def test_half_of_a_surrogate_pair_in_a_line_is_no_obstacle() -> None:
+    assert rows("fields prompt", [line("10:00", '{"prompt": "a \\ud83d potion"}')]) == [("a ? potion",)]
+
+
 def test_conditions_choose_values() -> None:
     lines = minutes({"s": 200}, {"s": 404}, {"s": 500}, {})
     query = "fields if(s >= 400, 'bad', 'good') as a, case(s >= 500, 'ours', s >= 400, 'theirs') as b | sort s desc"
