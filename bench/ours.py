@@ -97,8 +97,10 @@ class OurWorker:
         self._changed = threading.Condition()
         self._ready = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
-        if not self._ready.wait(TIMEOUT_SECONDS):
-            raise TimeoutError("the worker did not become ready")
+        deadline = started + TIMEOUT_SECONDS
+        while not self._ready.wait(0.1):
+            if self._process.poll() is not None or time.perf_counter() > deadline:
+                raise RuntimeError(f"the worker did not become ready; exit code {self._process.poll()}")
         self.ready_seconds = time.perf_counter() - started
 
     def _read(self) -> None:
