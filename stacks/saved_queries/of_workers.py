@@ -23,7 +23,7 @@ MEMORY: Final = SavedQuery(
     "Workers that ran out of memory and went down a rung, and workers that fell back to the CPU.",
     (WORKER,),
     f"""
-    fields @timestamp, event, worker_id, rung_before, rung, out_of_memory_count, cause, message, device, instance_type
+    fields @timestamp, event, worker_id, rung_before, rung, out_of_memory_count, cause, message, instance_type
     | filter event in {any_of(Event.RUNG_LOWERED, Event.GPU_UNUSABLE)}
     | sort @timestamp desc
     | limit 200

@@ -210,7 +210,7 @@ def test_network_and_image_are_deployed_where_they_are_asked_for(run: Run, aws: 
 
     # Once there, they are looked after without being asked for.
     shown = run("diff", "--project", "whole")
-    assert shown.output.count(": no changes") == 5, shown.output
+    assert shown.output.count(": no changes") == 6, shown.output
 
     gone = run("destroy", "--project", "whole", "--yes", "--delete-data")
     assert gone.exit_code == 0, gone.output
