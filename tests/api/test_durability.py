@@ -67,7 +67,7 @@ def test_every_accepted_job_ends_though_functions_are_killed_and_sqs_fails(tmp_p
         with_worker=False,
         say=lambda text: None,
     )
-    with cloud, FlakySqs(cloud.aws_port, cycle_calls=60, down_calls=15, seed=1) as sqs:
+    with cloud, FlakySqs(cloud.aws_port, cycle_calls=60, down_calls=24, seed=1) as sqs:
         hand = Hand(cloud)
         worker = threading.Thread(target=end_jobs, args=(hand, finished))
         worker.start()

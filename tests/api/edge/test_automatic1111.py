@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,6 +16,7 @@ from local_cloud.cloud import LocalCloud
 from tests.api.conftest import Hand, function_environment, in_background
 from tests.api.edge.conftest import Connect, MakeKey
 from tests.conftest import LogLines
+from tests.polling import post, wait_until
 
 HOLD = {names.ENV_HOLD_SECONDS: "1"}
 
@@ -60,12 +62,10 @@ def test_the_same_picture_as_on_the_native_route(webui: webuiapi.WebUIApi, cloud
     result = webui.txt2img(
         prompt="a green gem", seed=9, width=64, height=64, steps=3, cfg_scale=5, sampler_name="Euler"
     )
-    request = {"prompt": "a green gem", "seed": 9, "width": 64, "height": 64, "num_inference_steps": 3}
-    headers = {"x-api-key": cloud.key, "Prefer": "wait=20"}
-    answer = httpx.post(
-        f"{cloud.url}/v1/generations", json={**request, "scheduler": "euler"}, headers=headers, timeout=40
-    )
-    file = httpx.get(answer.json()["images"][0]["url"]).content
+    request: dict[str, Any] = {"prompt": "a green gem", "seed": 9, "width": 64, "height": 64, "num_inference_steps": 3}
+    with httpx.Client(base_url=cloud.url, headers={"x-api-key": cloud.key}, timeout=40) as api:
+        job = wait_until(api, post(api, scheduler="euler", **request)["id"])
+    file = httpx.get(job["images"][0]["url"]).content
     with Image.open(io.BytesIO(file)) as picture:
         assert result.image.tobytes() == picture.tobytes()
 
