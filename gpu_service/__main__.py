@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # Hints that libraries print as they are imported: the worker's output is one JSON line an event.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
+from gpu_service.host import read_host
 from gpu_service.settings import SettingsError, WorkerSettings
 from gpu_service.status import WorkerStatus
 from jobs.logs import SERVICE_WORKER, Event, keep_fields, log_event, make_logger
@@ -20,21 +21,29 @@ from jobs.logs import SERVICE_WORKER, Event, keep_fields, log_event, make_logger
 def main() -> int:
     """Load the model, then run jobs until told to stop. Returns the exit code."""
     logger = make_logger(SERVICE_WORKER)
-    worker_id = uuid4().hex[:12]
-    keep_fields(logger, worker_id=worker_id)
     started = time.monotonic()
     try:
         settings = WorkerSettings.from_environment()
     except SettingsError as error:
         print(f"gpu_service: {error}", file=sys.stderr)
         return 2
-    log_event(logger, Event.WORKER_STARTED, "Loading the model", model=settings.model)
+    worker_id = uuid4().hex[:12]
+    host = read_host(settings, os.environ)
+    keep_fields(logger, worker_id=worker_id, instance_type=host.instance_type)
+    log_event(
+        logger,
+        Event.WORKER_STARTED,
+        "Loading the model",
+        model=settings.model,
+        dollars_per_hour=host.dollars_per_hour,
+    )
 
     from gpu_service.aws_process import start_aws_process
 
     # First of all: it forks, and PyTorch has no part in it.
     aws = start_aws_process(settings)
 
+    from gpu_service.meter import DeviceMeter
     from gpu_service.model_facts import ModelError
     from gpu_service.plan_wishes import PlanError
     from gpu_service.presence import Presence
@@ -43,21 +52,22 @@ def main() -> int:
     from gpu_service.worker import Worker, leave
 
     status = WorkerStatus(step_budget_seconds=settings.step_budget_seconds)
-    watching = Watching(
-        status, project=settings.project, port=settings.health_port, host=settings.health_host, logger=logger
-    )
+    meter = DeviceMeter()
+    watching = Watching(status, meter, settings, logger)
     try:
         begun = start_engine(settings.model, settings.cache_directory.expanduser(), os.environ, logger)
     except (ModelError, PlanError) as error:
         log_event(logger, Event.WORKER_STOPPED, f"Can't start: {error}", warning=True)
         return 2
     engine = begun.engine
-    watching.loaded(begun)
+    watching.loaded(begun, host)
     worker = Worker(
         settings=settings,
         aws=aws,
         engine=engine,
         status=status,
+        meter=meter,
+        host=host,
         logger=logger,
     )
 

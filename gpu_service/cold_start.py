@@ -43,7 +43,8 @@ class ColdStart:
         if torch.cuda.is_available():
             # The call has only queued its kernels.
             torch.cuda.synchronize()
-        seconds = ColdStartFields(**self._phases, first_step_seconds=time.monotonic() - self._step_began)
+        first_step_seconds = round(time.monotonic() - self._step_began, 3)
+        seconds = ColdStartFields(**self._phases, first_step_seconds=first_step_seconds)
         for hook in self._hooks:
             hook.remove()
         text = ", ".join(f"{phase.removesuffix('_seconds')} {spent:.2f} s" for phase, spent in seconds.items())

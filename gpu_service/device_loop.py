@@ -14,6 +14,7 @@ from gpu_service.finisher import Finished, Finisher
 from gpu_service.generation import Outcome, generate
 from gpu_service.hands import Hands, Held, Phase
 from gpu_service.heartbeat import TICK_SECONDS
+from gpu_service.meter import DeviceMeter
 from gpu_service.preview import as_text
 from gpu_service.status import Run, WorkerStatus
 from jobs.logs import Event, log_event, log_exception
@@ -30,6 +31,7 @@ class DeviceLoop:
         endings: Endings,
         finisher: Finisher,
         status: WorkerStatus,
+        meter: DeviceMeter,
         is_stopping: Callable[[], bool],
         logger: Logger,
     ) -> None:
@@ -38,6 +40,7 @@ class DeviceLoop:
         self._endings = endings
         self._finisher = finisher
         self._status = status
+        self._meter = meter
         self._is_stopping = is_stopping
         self._logger = logger
 
@@ -63,11 +66,13 @@ class DeviceLoop:
                 queue_wait_seconds=round(held.queue_wait_seconds, 3),
             )
         started = time.monotonic()
+        self._hands.put_on_device(jobs)
         try:
             outcomes = self._make(jobs)
         except Interrupted:
             return
         finally:
+            self._meter.end()
             self._status.run_ended()
         self._status.add(batches=1, generate_seconds=time.monotonic() - started)
         if outcomes is None:
@@ -75,19 +80,17 @@ class DeviceLoop:
             for held in filter(self._hands.has, jobs):
                 self._run_batch([held])
             return
-        seconds = round(time.monotonic() - started, 3)
         for held in filter(self._hands.has, jobs):
-            text = f"Made in {seconds} s"
             log_event(
                 self._logger,
                 Event.JOB_GENERATED,
-                text,
+                f"Made in {held.generate_seconds:.3f} s",
                 **held.log_fields,
                 attempts=held.job.attempts,
                 device=held.job.device,
                 batch_jobs=len(jobs),
                 queue_wait_seconds=round(held.queue_wait_seconds, 3),
-                generate_seconds=seconds,
+                generate_seconds=round(held.generate_seconds, 3),
             )
         self._hands.advance(jobs, Phase.FINISHING)
         self._finisher.submit(Finished(jobs, outcomes))

@@ -7,10 +7,13 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gpu_service.hands import Hands, Held, Phase
+from gpu_service.host import Host
 from gpu_service.status import WorkerStatus
 from jobs import names
-from jobs.job import JobError, StoredImage, seconds_between
-from jobs.logs import Event, log_event
+from jobs.job import JobError, StoredImage, seconds_between, timestamp
+from jobs.logs import EndFields, Event, log_event
+from jobs.measured import Measured
+from jobs.prices import dollars
 from jobs.queue import Delivery, JobQueue, QueueError
 from jobs.store import JobStore, LostLeaseError
 
@@ -31,6 +34,7 @@ class Endings:
         dead_letters: JobQueue | None,
         hands: Hands,
         status: WorkerStatus,
+        host: Host,
         logger: Logger,
     ) -> None:
         self._store = store
@@ -38,41 +42,31 @@ class Endings:
         self._dead_letters = dead_letters
         self._hands = hands
         self._status = status
+        self._host = host
         self._logger = logger
 
     def succeed(self, held: Held, images: tuple[StoredImage, ...]) -> None:
         """Record the pictures. The message is left to `forget`. Raises `LostLeaseError` and AWS errors."""
         held.phase = Phase.ENDING
-        ended = self._store.succeed(held.lease, images)
+        measured = self._measure(held)
+        ended = self._store.succeed(held.lease, images, measured)
         self._hands.release(held)
         self._status.add(jobs_succeeded=1, images=len(images))
-        log_event(
-            self._logger,
-            Event.JOB_SUCCEEDED,
-            f"Made {len(images)} picture{'s' if len(images) != 1 else ''}",
-            **held.log_fields,
-            run_seconds=round(seconds_between(ended.started_at or ended.created_at, ended.finished_at or ""), 3),
-            total_seconds=round(seconds_between(ended.created_at, ended.finished_at or ""), 3),
-            images=len(images),
-            attempts=ended.attempts,
-        )
+        fields = self._count(held, measured, images=len(images), ended_at=ended.finished_at)
+        self._status.answered(fields["total_seconds"])
+        text = f"Made {len(images)} picture{'s' if len(images) != 1 else ''}"
+        log_event(self._logger, Event.JOB_SUCCEEDED, text, **fields)
 
     def fail(self, held: Held, error: JobError) -> None:
         """Record why there are no pictures, and drop the message. Raises `LostLeaseError` and AWS errors."""
         held.phase = Phase.ENDING
-        ended = self._store.fail(held.lease, error)
+        measured = self._measure(held)
+        ended = self._store.fail(held.lease, error, measured)
         self._hands.release(held)
         self._status.add(jobs_failed=1)
-        log_event(
-            self._logger,
-            Event.JOB_FAILED,
-            error.message,
-            warning=True,
-            **held.log_fields,
-            error_code=error.code,
-            total_seconds=round(seconds_between(ended.created_at, ended.finished_at or ""), 3),
-            attempts=ended.attempts,
-        )
+        fields = self._count(held, measured, ended_at=ended.finished_at)
+        self._status.answered(fields["total_seconds"])
+        log_event(self._logger, Event.JOB_FAILED, error.message, warning=True, **fields, error_code=error.code)
         self.forget([held])
 
     def give_up(self, held: Held) -> None:
@@ -87,9 +81,11 @@ class Endings:
         """Record that the job was canceled, and drop the message."""
         if not self._hands.release(held):
             return
-        self._store.end_canceled(held.lease)
+        measured = self._measure(held)
+        ended = self._store.end_canceled(held.lease, measured)
         self._status.add(jobs_canceled=1)
-        log_event(self._logger, Event.JOB_CANCELED, "Canceled on request", **held.log_fields)
+        fields = self._count(held, measured, ended_at=ended.finished_at)
+        log_event(self._logger, Event.JOB_CANCELED, "Canceled on request", **fields)
         self.forget([held])
 
     def hand_back(
@@ -105,7 +101,8 @@ class Endings:
                     text = f"It was taken up {held.delivery.receive_count} times and never finished: {reason}."
                     self.fail(held, JobError(code="never_finished", message=text))
                     continue
-                self._store.hand_back(held.lease, counts_as_attempt=counts_as_attempt)
+                measured = self._measure(held)
+                self._store.hand_back(held.lease, measured, counts_as_attempt=counts_as_attempt)
                 self._queue.hide([held.delivery], seconds=delay_seconds)
             except LostLeaseError:
                 continue
@@ -115,12 +112,14 @@ class Endings:
                 continue
             self._status.add(jobs_handed_back=1)
             text = f"Handed the job back to the queue: {reason}"
-            log_event(self._logger, Event.JOB_HANDED_BACK, text, **held.log_fields, reason=reason)
+            fields = self._count(held, measured)
+            log_event(self._logger, Event.JOB_HANDED_BACK, text, **fields, reason=reason)
 
     def lose(self, held: Held) -> None:
         """The lease went to someone else, who will end the job and delete its message."""
         if self._hands.release(held):
-            log_event(self._logger, Event.JOB_LOST, "Another worker has the job now", warning=True, **held.log_fields)
+            fields = self._count(held, self._measure(held))
+            log_event(self._logger, Event.JOB_LOST, "Another worker has the job now", warning=True, **fields)
 
     def forget(self, jobs: Iterable[Held]) -> None:
         """Take the messages of ended jobs off the queue. One that stays comes back, and is dropped then."""
@@ -135,3 +134,35 @@ class Endings:
         if self._dead_letters is not None:
             self._dead_letters.send_body(delivery.body)
             self._queue.delete([delivery])
+
+    def _measure(self, held: Held) -> Measured:
+        """What the attempt took; to be asked when the job is off the device."""
+        price = self._host.dollars_per_hour
+        return Measured(
+            instance_type=self._host.instance_type,
+            generate_seconds=round(held.generate_seconds, 6),
+            device_seconds=round(held.device_seconds, 6),
+            store_seconds=round(held.store_seconds, 6),
+            cost_dollars=None if price is None else dollars(price, held.device_seconds),
+        )
+
+    def _count(self, held: Held, measured: Measured, *, images: int = 0, ended_at: str | None = None) -> EndFields:
+        """Count what an attempt that has ended took. Returns it for the log."""
+        self._status.add(job_dollars=measured.cost_dollars or 0.0)
+        job, ended_at = held.job, ended_at or timestamp()
+        return EndFields(
+            **held.log_fields,
+            attempts=job.attempts,
+            device=job.device,
+            instance_type=measured.instance_type,
+            batch_jobs=held.batch_jobs,
+            queue_wait_seconds=round(held.queue_wait_seconds, 3),
+            run_seconds=round(seconds_between(job.started_at or job.created_at, ended_at), 3),
+            generate_seconds=round(measured.generate_seconds, 3),
+            store_seconds=round(measured.store_seconds, 3),
+            total_seconds=round(seconds_between(job.created_at, ended_at), 3),
+            images=images,
+            pixel_steps=job.request.pixel_steps,
+            device_seconds=measured.device_seconds,
+            cost_dollars=measured.cost_dollars,
+        )

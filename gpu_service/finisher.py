@@ -110,7 +110,9 @@ class Finisher:
             error = JobError(code=outcome.code, message=f"The model could not make it: {outcome}")
             self._patiently(lambda: self._endings.fail(held, error))
             return False
+        started = time.monotonic()
         images = tuple(self._upload(held, index, outcome) for index in range(len(outcome.pictures)))
+        held.store_seconds = time.monotonic() - started
         self._patiently(lambda: self._endings.succeed(held, images))
         return True
 

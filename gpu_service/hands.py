@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gpu_service.meter import DeviceMeter
 from gpu_service.status import WorkerStatus
 from jobs.job import Job, seconds_between
 from jobs.logs import JobFields
@@ -35,6 +36,11 @@ class Held:
     total_steps: int = 0
     # Base64 of a small JPEG, made since the last renewal.
     preview: str | None = None
+    # Of this attempt: how many went onto the device together, and seconds there, its share of them, and for storing.
+    batch_jobs: int = 0
+    generate_seconds: float = 0.0
+    device_seconds: float = 0.0
+    store_seconds: float = 0.0
     renewed_at: float = field(default_factory=time.monotonic)
     running_since: float = 0.0
 
@@ -66,10 +72,11 @@ class Batch:
 class Hands:
     """The jobs in hand, shared by the worker's threads."""
 
-    def __init__(self, status: WorkerStatus) -> None:
+    def __init__(self, status: WorkerStatus, meter: DeviceMeter) -> None:
         self._changed = threading.Condition()
         self._held: list[Held] = []
         self._status = status
+        self._meter = meter
 
     def add(self, jobs: Iterable[Held]) -> None:
         """Take jobs in hand."""
@@ -83,6 +90,7 @@ class Hands:
             if held not in self._held:
                 return False
             self._held.remove(held)
+            self._meter.leave(held)
             self._tell()
             return True
 
@@ -101,6 +109,13 @@ class Hands:
             for held in jobs:
                 held.phase = phase
             self._changed.notify_all()
+
+    def put_on_device(self, jobs: list[Held]) -> None:
+        """Let the meter run for those of them that are still in hand."""
+        with self._changed:
+            for held in jobs:
+                held.batch_jobs = len(jobs)
+            self._meter.begin(held for held in jobs if held in self._held)
 
     def wake(self) -> None:
         """Let every waiting thread look again."""

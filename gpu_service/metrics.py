@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Final, Protocol
 
@@ -9,7 +10,8 @@ from aws_lambda_powertools import Logger
 
 from gpu_service.gpu_reader import GpuReader, GpuReaderError
 from gpu_service.status import WorkerStatus
-from jobs.embedded import embedded
+from gpu_service.worker_sample import WorkerSample
+from jobs.embedded import VALUES_MAX, embedded
 from jobs.logs import SERVICE_WORKER, Event, log_event
 from jobs.metrics import SAMPLE_SECONDS, Metric
 
@@ -24,6 +26,7 @@ _COUNTERS: Final = {
     "queue_wait_seconds": Metric.QUEUE_WAIT_SECONDS,
     "generate_seconds": Metric.GENERATE_SECONDS,
     "store_seconds": Metric.STORE_SECONDS,
+    "job_dollars": Metric.JOB_DOLLARS,
 }
 
 
@@ -34,14 +37,22 @@ class Ladder(Protocol):
 
 
 class MetricsSampler:
-    """A thread that sends a sample every `SAMPLE_SECONDS`, and a last one when it is closed."""
+    """A thread that sends a sample every `SAMPLE_SECONDS`, the worker's own every minute, and last ones at the end."""
 
     def __init__(
-        self, status: WorkerStatus, engine: Ladder, gpu: GpuReader | None, *, project: str, logger: Logger
+        self,
+        status: WorkerStatus,
+        engine: Ladder,
+        gpu: GpuReader | None,
+        worker: WorkerSample,
+        *,
+        project: str,
+        logger: Logger,
     ) -> None:
         self._status = status
         self._engine = engine
         self._gpu = gpu
+        self._worker = worker
         self._project = project
         self._logger = logger
         self._sent: dict[Metric, float] = {}
@@ -60,13 +71,19 @@ class MetricsSampler:
             # Not of the GPU: where the process ends because of it, asking it may take for ever.
             self._gpu = None
             self.sample()
+            self._worker.send()
 
     def sample(self) -> None:
         """Send one sample: the GPU as it is, and what the counters gained since the last one."""
         sums = asdict(self._status.snapshot().counters)
         totals = {metric: sums[name] for name, metric in _COUNTERS.items()}
         totals[Metric.OUT_OF_MEMORY_RUNGS] = self._engine.out_of_memory_count
-        values = {**self._read_gpu(), **self._gains(totals)}
+        self._send({**self._read_gpu(), **self._gains(totals)})
+        # One value a job, for percentiles.
+        while answered := self._status.take_answered(VALUES_MAX):
+            self._send({Metric.TOTAL_SECONDS: answered})
+
+    def _send(self, values: Mapping[Metric, float | Sequence[float]]) -> None:
         if values:
             print(json.dumps(embedded(SERVICE_WORKER, self._project, values)), flush=True)
 
@@ -97,3 +114,5 @@ class MetricsSampler:
     def _run(self) -> None:
         while not self._closed.wait(SAMPLE_SECONDS):
             self.sample()
+            if self._worker.is_due:
+                self._worker.send()

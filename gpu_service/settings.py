@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gpu_service.health import ENV_HEALTH_HOST, ENV_HEALTH_PORT, HOST_DEFAULT
 from gpu_service.status import STEP_BUDGET_SECONDS_DEFAULT
@@ -36,10 +36,20 @@ class WorkerSettings(BaseModel):
     )
     watch_spot_notices: bool = Field(alias=names.ENV_WATCH_SPOT_NOTICES, default=False)
     cache_directory: Path = Field(alias=names.ENV_CACHE_DIRECTORY, default=Path(CACHE_DIRECTORY_DEFAULT))
+    # What the worker runs on and what it costs; "" leaves it to the host, to ECS and to the price list.
+    instance_type: str = Field(alias=names.ENV_INSTANCE_TYPE, default="")
+    dollars_per_hour: float | None = Field(alias=names.ENV_DOLLARS_PER_HOUR, default=None, ge=0)
+    spot_price_factor: float = Field(alias=names.ENV_SPOT_PRICE_FACTOR, default=1.0, ge=0, le=1)
     project: str = Field(alias=names.ENV_PROJECT, default=names.PROJECT_DEFAULT)
     # Nothing listens where it is left out.
     health_port: int | None = Field(alias=ENV_HEALTH_PORT, default=None, ge=0, le=65535)
     health_host: str = Field(alias=ENV_HEALTH_HOST, default=HOST_DEFAULT)
+
+    @field_validator("dollars_per_hour", mode="before")
+    @classmethod
+    def _may_be_empty(cls, value: object) -> object:
+        # A template's parameter can't be left out of the environment, only be empty.
+        return None if value == "" else value
 
     @property
     def model_name(self) -> str:

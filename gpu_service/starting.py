@@ -71,12 +71,12 @@ def start_engine(model: str, cache_directory: Path, environment: Mapping[str, st
         )
         compiler.start()
     phases = ColdStartFields(
-        process_seconds=process_seconds,
-        fetch_seconds=fetched.seconds,
-        plan_seconds=loaded_from - planned_from,
-        weights_seconds=compile_from - loaded_from,
+        process_seconds=round(process_seconds, 3),
+        fetch_seconds=round(fetched.seconds, 3),
+        plan_seconds=round(loaded_from - planned_from, 3),
+        weights_seconds=round(compile_from - loaded_from, 3),
         # Only what it kept the start waiting for: compiling itself goes on in the background and has its own line.
-        compile_seconds=time.monotonic() - compile_from,
+        compile_seconds=round(time.monotonic() - compile_from, 3),
     )
     ColdStart(pipeline, phases, device=plan.device, logger=logger)
     return Started(Engine(pipeline, plan, logger=logger, compiler=compiler), facts)

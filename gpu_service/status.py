@@ -39,6 +39,7 @@ class Counters:
     queue_wait_seconds: float = 0.0
     generate_seconds: float = 0.0
     store_seconds: float = 0.0
+    job_dollars: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class WorkerStatus:
         self._pace_rung = ""
         self._last_work = 0
         self._counters = Counters()
+        self._answered: list[float] = []
 
     def snapshot(self) -> StatusSnapshot:
         """The status now."""
@@ -179,3 +181,14 @@ class WorkerStatus:
         with self._lock:
             sums = {name: getattr(self._counters, name) + amount for name, amount in amounts.items()}
             self._counters = replace(self._counters, **sums)
+
+    def answered(self, total_seconds: float) -> None:
+        """A job got its pictures, or failed, so long after it was accepted."""
+        with self._lock:
+            self._answered.append(total_seconds)
+
+    def take_answered(self, at_most: int) -> list[float]:
+        """The times that jobs took since they were last asked for."""
+        with self._lock:
+            taken, self._answered = self._answered[:at_most], self._answered[at_most:]
+            return taken

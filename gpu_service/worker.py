@@ -18,7 +18,9 @@ from gpu_service.errors import DeviceLostError
 from gpu_service.finisher import Finisher
 from gpu_service.hands import Hands, Phase
 from gpu_service.heartbeat import Heartbeat
+from gpu_service.host import Host
 from gpu_service.intake import Intake
+from gpu_service.meter import DeviceMeter
 from gpu_service.protection import ENV_AGENT_URI, TaskProtection
 from gpu_service.settings import WorkerSettings
 from gpu_service.spot import ENV_METADATA_ENDPOINT, METADATA_ENDPOINT_DEFAULT, SpotNotices
@@ -53,6 +55,8 @@ class Worker:
         aws: Aws,
         engine: Engine,
         status: WorkerStatus,
+        meter: DeviceMeter,
+        host: Host,
         logger: Logger,
     ) -> None:
         self._status = status
@@ -61,9 +65,15 @@ class Worker:
         self._finished = threading.Event()
         self._reason = "told to stop"
         self._exit_code = ExitCode.STOPPED
-        self._hands = hands = Hands(status)
+        self._hands = hands = Hands(status, meter)
         self._endings = endings = Endings(
-            store=aws.store, queue=aws.queue, dead_letters=aws.dead_letters, hands=hands, status=status, logger=logger
+            store=aws.store,
+            queue=aws.queue,
+            dead_letters=aws.dead_letters,
+            hands=hands,
+            status=status,
+            host=host,
+            logger=logger,
         )
         self._intake = Intake(
             store=aws.store,
@@ -92,6 +102,7 @@ class Worker:
             endings=endings,
             finisher=self._finisher,
             status=status,
+            meter=meter,
             is_stopping=self._stopping.is_set,
             logger=logger,
         )

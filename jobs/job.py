@@ -83,6 +83,13 @@ class Job(BaseModel):
     step: int | None = None
     total_steps: int | None = None
     device: str | None = None
+    # Where the last measured attempt ran, and sums over all of them: seconds on a device, its share of them, seconds
+    # for storing pictures, and what the share cost. None until something has been measured.
+    instance_type: str | None = None
+    generate_seconds: float | None = None
+    device_seconds: float | None = None
+    store_seconds: float | None = None
+    cost_dollars: float | None = None
     # A small JPEG of the unfinished picture, in base64; None unless it was asked for. It lives in the record, not in
     # the bucket: it then comes in the same write as the step that it shows, and goes with the job's end.
     preview: str | None = None

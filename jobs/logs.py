@@ -95,7 +95,7 @@ class EndFields(JobFields, total=False):
     pixel_steps: int
     # The job's share of the device's time in this attempt, and what those seconds cost.
     device_seconds: float
-    cost_dollars: float
+    cost_dollars: float | None
 
 
 class ColdStartFields(TypedDict, total=False):
@@ -157,9 +157,9 @@ class Fields(EndFields, ColdStartFields, total=False):
     alive_seconds: float
     busy_seconds: float
     idle_seconds: float
-    dollars_per_hour: float
-    alive_dollars: float
-    idle_dollars: float
+    dollars_per_hour: float | None
+    alive_dollars: float | None
+    idle_dollars: float | None
 
     # A worker's start and end.
     model: str

@@ -15,6 +15,12 @@ ENV_QUEUE_URL: Final = "GAMEFORGE_QUEUE_URL"
 ENV_DEAD_LETTER_QUEUE_URL: Final = "GAMEFORGE_DEAD_LETTER_QUEUE_URL"
 ENV_MODEL: Final = "GAMEFORGE_MODEL"
 ENV_CACHE_DIRECTORY: Final = "GAMEFORGE_CACHE_DIRECTORY"
+# In the cache directory, by the host: which instance it is, because a container can't ask. A worker's variables win:
+# the instance type, the dollars that an hour of a whole host costs, and the part of the list price that spot costs.
+HOST_FILE: Final = "host.json"
+ENV_INSTANCE_TYPE: Final = "GAMEFORGE_INSTANCE_TYPE"
+ENV_DOLLARS_PER_HOUR: Final = "GAMEFORGE_DOLLARS_PER_HOUR"
+ENV_SPOT_PRICE_FACTOR: Final = "GAMEFORGE_SPOT_PRICE_FACTOR"
 
 # The jobs table: one item a job.
 JOB_ID: Final = "job_id"

@@ -11,11 +11,12 @@ from pydantic_core import from_json
 
 from jobs import names
 from jobs.job import Job, JobError, Status, StoredImage, WebhookOutcome, timestamp
+from jobs.measured import SUMS, Measured
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_NUMBERS = frozenset({"attempts", "step", "total_steps", names.EXPIRES_AT})
+_NUMBERS = frozenset({"attempts", "step", "total_steps", names.EXPIRES_AT, *SUMS})
 # DynamoDB's own limit.
 _BATCH_GET_MAX = 100
 _NESTED = frozenset({"request", "images", "error", "webhook"})
@@ -135,14 +136,14 @@ class JobStore:
             },
         )
 
-    def succeed(self, lease: Lease, images: tuple[StoredImage, ...]) -> Job:
+    def succeed(self, lease: Lease, images: tuple[StoredImage, ...], measured: Measured | None = None) -> Job:
         """running → succeeded, with the pictures. Raises `LostLeaseError`."""
         text = "[" + ",".join(image.model_dump_json() for image in images) + "]"
-        return self._end(lease, Status.SUCCEEDED, "images", text)
+        return self._end(lease, Status.SUCCEEDED, measured, "images", text)
 
-    def fail(self, lease: Lease, error: JobError) -> Job:
+    def fail(self, lease: Lease, error: JobError, measured: Measured | None = None) -> Job:
         """running → failed, with the cause. Raises `LostLeaseError`."""
-        return self._end(lease, Status.FAILED, "error", error.model_dump_json())
+        return self._end(lease, Status.FAILED, measured, "error", error.model_dump_json())
 
     def record_webhook(self, job_id: str, outcome: WebhookOutcome) -> None:
         """Note what came of announcing the job's end; nothing happens if the job has been deleted."""
@@ -153,17 +154,23 @@ class JobStore:
             {":outcome": {"S": outcome.model_dump_json()}},
         )
 
-    def hand_back(self, lease: Lease, *, counts_as_attempt: bool = False) -> Job:
+    def hand_back(self, lease: Lease, measured: Measured | None = None, *, counts_as_attempt: bool = False) -> Job:
         """running → queued. The attempt is given back, unless the job may be what brought its worker down.
 
         Raises `LostLeaseError`.
         """
+        sets = ["#status = :queued", *(measured.sets() if measured else ())]
+        adds = ["attempts :given_back", *(measured.adds() if measured else ())]
         return self._held(
             lease,
             Status.QUEUED,
-            "SET #status = :queued ADD attempts :given_back "
+            f"SET {', '.join(sets)} ADD {', '.join(adds)} "
             "REMOVE lease_expires_at, started_at, step, total_steps, preview, device",
-            {":queued": {"S": Status.QUEUED}, ":given_back": {"N": "0" if counts_as_attempt else "-1"}},
+            {
+                ":queued": {"S": Status.QUEUED},
+                ":given_back": {"N": "0" if counts_as_attempt else "-1"},
+                **(measured.values() if measured else {}),
+            },
         )
 
     def cancel(self, job_id: str) -> Cancellation | None:
@@ -196,18 +203,28 @@ class JobStore:
                 return found
         return found
 
-    def end_canceled(self, lease: Lease) -> Job:
+    def end_canceled(self, lease: Lease, measured: Measured | None = None) -> Job:
         """running → canceled: the worker has stopped. Raises `LostLeaseError`."""
-        return self._end(lease, Status.CANCELED)
+        return self._end(lease, Status.CANCELED, measured)
 
-    def _end(self, lease: Lease, status: Status, attribute: str | None = None, text: str = "") -> Job:
+    def _end(
+        self, lease: Lease, status: Status, measured: Measured | None, attribute: str | None = None, text: str = ""
+    ) -> Job:
+        sets = ["#status = :status", "finished_at = :now"]
+        values: dict[str, Any] = {":status": {"S": status}, ":now": {"S": timestamp()}}
+        if attribute:
+            sets.append("#result = :text")
+            values[":text"] = {"S": text}
+        adds = ""
+        if measured:
+            sets += measured.sets()
+            adds = f"ADD {', '.join(measured.adds())} "
+            values |= measured.values()
         return self._held(
             lease,
             status,
-            "SET #status = :status, finished_at = :now"
-            + (", #result = :text" if attribute else "")
-            + " REMOVE lease_expires_at, preview",
-            {":status": {"S": status}, ":now": {"S": timestamp()}, **({":text": {"S": text}} if attribute else {})},
+            f"SET {', '.join(sets)} {adds}REMOVE lease_expires_at, preview",
+            values,
             # `error` is a reserved word in DynamoDB's expressions, as `status` is.
             {"#result": attribute} if attribute else None,
         )

@@ -16,7 +16,6 @@ from jobs.job import Job, Status, StoredImage, seconds_between, timestamp
 from jobs.listing import PAGE_ITEMS, CursorError, Listing
 from jobs.logs import SERVICE_API, Event, log_event
 from jobs.metrics import Metric
-from jobs.prices import cost_dollars
 from jobs.queue import JobMessage, JobQueue
 from jobs.request import Generation, GenerationRequest
 from jobs.store import JobStore
@@ -208,10 +207,6 @@ class Generations:
             percent = min(100, 100 * job.step // job.total_steps)
             progress = ProgressView(step=job.step, total_steps=job.total_steps, percent=percent, preview=job.preview)
         place = self._forecast.place(job)
-        timings = _timings(job)
-        cost = None
-        if job.device is not None and timings.running_seconds is not None:
-            cost = cost_dollars(job.device, timings.running_seconds)
         return JobView(
             id=job.job_id,
             queue=QueueView(position=place.position, expected_wait_seconds=place.expected_wait_seconds)
@@ -219,8 +214,7 @@ class Generations:
             else None,
             progress=progress,
             images=[ImageView(url=self._url(image.key), **image.model_dump(exclude={"key"})) for image in job.images],
-            timings=timings,
-            cost_dollars=cost,
+            timings=_timings(job),
             **job.model_dump(include=set(JobView.model_fields) - {"images"}),
         )
 
@@ -330,5 +324,7 @@ def _timings(job: Job) -> TimingsView:
     return TimingsView(
         queued_seconds=round(seconds_between(job.created_at, job.started_at or ended), 3),
         running_seconds=None if running is None else round(running, 3),
+        generate_seconds=job.generate_seconds,
+        store_seconds=job.store_seconds,
         total_seconds=round(seconds_between(job.created_at, ended), 3),
     )

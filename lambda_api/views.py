@@ -42,6 +42,8 @@ class TimingsView(BaseModel):
 
     queued_seconds: float
     running_seconds: float | None
+    generate_seconds: float | None = Field(description="On the device; null until an attempt has ended.")
+    store_seconds: float | None = Field(description="Storing its pictures; null until an attempt has ended.")
     total_seconds: float
 
 
@@ -61,7 +63,13 @@ class JobView(BaseModel):
     device: str | None
     attempts: int
     timings: TimingsView
-    cost_dollars: float | None = Field(description="Seconds on the device at its list price; null until it has run.")
+    instance_type: str | None = Field(description="What it ran on; null until an attempt has ended.")
+    device_seconds: float | None = Field(
+        description="Its share of the device's time, over all attempts; null until one has ended."
+    )
+    cost_dollars: float | None = Field(
+        description="What the device seconds cost; null until an attempt has ended, and where there is no price."
+    )
     created_at: str
     queued_at: str | None
     started_at: str | None

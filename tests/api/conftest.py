@@ -12,11 +12,15 @@ import pytest
 
 from jobs.job import Status, StoredImage, timestamp
 from jobs.listing import Listing
+from jobs.measured import Measured
 from jobs.store import JobStore, Lease
 from local_cloud.cloud import LocalCloud
 from local_cloud.processes import free_port
 from tests.conftest import LogLines
 
+MEASURED = Measured(
+    instance_type="g4dn.xlarge", generate_seconds=8.0, device_seconds=2.0, store_seconds=0.25, cost_dollars=0.00029222
+)
 PICTURE = b"\x89PNG a picture of a gem"
 
 
@@ -67,7 +71,7 @@ class Hand:
             self.s3.put_object(Bucket=self.bucket, Key=key, Body=PICTURE, ContentType="image/png")
             digest = hashlib.sha256(PICTURE).hexdigest()
             images.append(StoredImage(key=key, width=64, height=64, seed=index, sha256=digest, bytes=len(PICTURE)))
-        self.store.succeed(lease, tuple(images))
+        self.store.succeed(lease, tuple(images), MEASURED)
 
     def make(self, job_id: str, count: int = 1) -> None:
         self.succeed(self.start(job_id), count)

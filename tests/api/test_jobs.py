@@ -98,7 +98,8 @@ def test_a_running_job_tells_its_step_and_an_ended_one_what_it_cost(api: httpx.C
     assert (ended["status"], ended["progress"], len(ended["images"])) == ("succeeded", None, 2)
     timings = ended["timings"]
     assert timings["total_seconds"] == pytest.approx(timings["queued_seconds"] + timings["running_seconds"], abs=0.01)
-    assert ended["cost_dollars"] == pytest.approx(timings["running_seconds"] * 144 / 720 / 3600, abs=1e-6)
+    assert (timings["generate_seconds"], timings["store_seconds"]) == (8, 0.25)
+    assert (ended["instance_type"], ended["device_seconds"], ended["cost_dollars"]) == ("g4dn.xlarge", 2, 0.00029222)
 
 
 def test_a_failed_job_tells_a_code_and_a_cause(api: httpx.Client, hand: Hand) -> None:

@@ -20,7 +20,36 @@ def test_a_request_is_one_line_with_its_metrics(api: httpx.Client, api_log: LogL
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
     assert metrics["Namespace"] == "GameForge"
     assert {metric["Name"] for metric in metrics["Metrics"]} == {"Requests", "ClientErrors", "ServerErrors", "Latency"}
+    assert [set(dimensions) for dimensions in metrics["Dimensions"]] == [{"project", "service"}]
     assert (line["Requests"], line["ClientErrors"], line["ServerErrors"]) == ([1], [1], [0])
+    assert line["project"] == "gameforge"
+    assert line["error_code"] == "job-not-found"
+
+
+def test_a_request_that_went_well_has_no_error_and_an_open_one_no_caller(api: httpx.Client, api_log: LogLines) -> None:
+    api.get("/v1/generations/nothing")
+    well = api.get("/v1/models")
+    opened = api.get("/openapi.json")
+    line = api_log.wait_for(event="request", correlation_id=well.headers["x-correlation-id"])
+    assert (line["status"], "error_code" in line) == (200, False)
+    line = api_log.wait_for(event="request", correlation_id=opened.headers["x-correlation-id"])
+    assert (line["status"], line["caller"]) == (200, "none")
+
+
+def test_a_job_that_is_canceled_before_a_worker_has_it_has_an_end_line(api: httpx.Client, api_log: LogLines) -> None:
+    job = api.post("/v1/generations", json={"prompt": "a gem"}).json()
+    accepted = api_log.wait_for(event="job_accepted", job_id=job["id"])
+    assert (accepted["JobsAccepted"], accepted["pixel_steps"]) == ([1], job["request"]["width"] ** 2 * 25)
+    for _ in range(2):
+        assert api.post(f"/v1/generations/{job['id']}/cancel").status_code == 200
+    end = api_log.wait_for(event="job_canceled", job_id=job["id"])
+    # Of the request that made the job, not of the one that canceled it.
+    assert end["correlation_id"] == job["correlation_id"]
+    assert (end["device_seconds"], end["cost_dollars"], end["images"], end["attempts"]) == (0, 0, 0, 0)
+    assert end["total_seconds"] == end["queue_wait_seconds"] > 0
+    assert end["caller"] == accepted["caller"]
+    api_log.wait_for(event="job_cancel_requested", job_id=job["id"])
+    assert sum(line.get("event") == "job_canceled" and line["job_id"] == job["id"] for line in api_log.lines) == 1
 
 
 def test_latency_does_not_count_a_wait_that_the_client_asked_for(api: httpx.Client, api_log: LogLines) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -12,6 +13,7 @@ from jobs import names
 from jobs.intake import Intake
 from jobs.job import Job, Status, timestamp
 from jobs.request import GenerationRequest
+from jobs.workers import Workers
 from local_cloud.cloud import LocalCloud
 from tests.api.conftest import Hand, function_environment
 
@@ -33,6 +35,22 @@ def sweep(cloud: LocalCloud) -> int:
     body = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, body
     return int(body["queued_again"])
+
+
+def told(cloud: LocalCloud, since: datetime, **wanted: object) -> dict[str, Any]:
+    """The sweep's line since then with all these fields."""
+    since_ms = int(since.timestamp() * 1000)
+    deadline = time.monotonic() + 30
+    logs = cloud.deployment.client("logs")
+    while time.monotonic() < deadline:
+        group = "/aws/lambda/gameforge-api-sweep"
+        for event in logs.filter_log_events(logGroupName=group, startTime=since_ms)["events"]:
+            if event["message"].startswith("{"):
+                line: dict[str, Any] = json.loads(event["message"])
+                if {"event": "swept", **wanted}.items() <= line.items():
+                    return line
+        time.sleep(0.2)
+    raise AssertionError(f"no line with {wanted}")
 
 
 def written(hand: Hand, *, seconds_ago: float) -> Job:
@@ -106,6 +124,29 @@ def test_a_running_job_that_everyone_forgot_is_queued_again(
     assert sweep(api_cloud) == 0
     assert swept.store.start(job_id, lease_seconds=60, queued_at=timestamp(), device="cpu") is not None
     assert [message["job_id"] for message in swept.messages()] == [job_id]
+
+
+def test_the_sweep_tells_how_queue_and_workers_stand(api_cloud: LocalCloud, api: httpx.Client, swept: Hand) -> None:
+    workers = Workers(swept.dynamodb, "gameforge-jobs")
+    job_id = api.post("/v1/generations", json={"prompt": "a gem"}).json()["id"]
+    age(swept, job_id)
+    since = datetime.now(UTC)
+    sweep(api_cloud)
+    alone = told(api_cloud, since, queue_depth=1, live_workers=0)
+    assert (alone["backlog_without_worker"], alone["jobs"], alone["service"]) == (1, 0, "sweep")
+    assert alone["oldest_job_seconds"] >= 60
+    assert (alone["QueueDepth"], alone["BacklogWithoutWorker"], alone["LiveWorkers"]) == ([1], [1], [0])
+    assert (alone["OldestJobSeconds"][0], alone["JobsQueuedAgain"], alone["project"]) == (
+        pytest.approx(alone["oldest_job_seconds"], abs=0.001),
+        [0],
+        "gameforge",
+    )
+    workers.announce("w", device="cpu")
+    try:
+        sweep(api_cloud)
+        assert told(api_cloud, since, live_workers=1)["backlog_without_worker"] == 0
+    finally:
+        workers.withdraw("w")
 
 
 def test_the_sweep_is_on_a_schedule(api_cloud: LocalCloud) -> None:

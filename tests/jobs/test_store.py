@@ -2,15 +2,20 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
 from jobs.job import Job, JobError, Status, StoredImage, timestamp
+from jobs.measured import Measured
 from jobs.request import GenerationRequest
 from jobs.store import JobStore, Lease, LostLeaseError
 from local_cloud.cloud import LocalCloud
 
+MEASURED = Measured(
+    instance_type="g4dn.xlarge", generate_seconds=4.0, device_seconds=1.25, store_seconds=0.5, cost_dollars=0.00018264
+)
 IMAGE = StoredImage(key="k", width=64, height=64, seed=1, sha256="0" * 64, bytes=10)
 
 
@@ -146,6 +151,28 @@ def test_a_canceled_job_that_was_handed_back_still_knows_it(store: JobStore) -> 
     store.cancel(job.job_id)
     store.hand_back(lease)
     assert start(store, job)[0].cancel_requested
+
+
+def test_what_attempts_took_adds_up(store: JobStore) -> None:
+    job = new_job(store)
+    started, lease = start(store, job)
+    assert (started.device_seconds, started.cost_dollars, started.instance_type) == (None, None, None)
+    handed_back = store.hand_back(lease, MEASURED)
+    assert (handed_back.device_seconds, handed_back.cost_dollars) == (1.25, 0.00018264)
+    _, lease = start(store, job)
+    # One that nobody measured, because its worker died, adds nothing.
+    store.hand_back(lease)
+    _, lease = start(store, job)
+    ended = store.succeed(lease, (IMAGE,), MEASURED)
+    assert (ended.generate_seconds, ended.device_seconds, ended.store_seconds) == (8, 2.5, 1)
+    assert (ended.cost_dollars, ended.instance_type, ended.attempts) == (0.00036528, "g4dn.xlarge", 1)
+    assert store.get(job.job_id) == ended
+
+
+def test_without_a_price_there_are_seconds_and_no_cost(store: JobStore) -> None:
+    _, lease = start(store, new_job(store))
+    ended = store.end_canceled(lease, replace(MEASURED, cost_dollars=None))
+    assert (ended.device_seconds, ended.cost_dollars) == (1.25, None)
 
 
 def test_a_preview_shows_while_the_job_runs_and_goes_with_its_end(store: JobStore) -> None:
