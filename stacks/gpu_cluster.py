@@ -23,6 +23,7 @@ def build() -> Template:
             "Hosts": [*hosts.instance_types, hosts.ami, hosts.root_volume_gib],
             "Capacity": [hosts.minimum, hosts.desired, hosts.maximum, hosts.on_demand_base, hosts.on_demand_percent],
             "Worker": [worker.image_tag, worker.model],
+            "Prices": [worker.dollars_per_hour, worker.spot_price_factor],
             "Logs": [worker.log_kept_days],
         },
     )

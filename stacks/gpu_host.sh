@@ -1,4 +1,4 @@
-# Makes an ECS GPU host ready to work. Safe to run twice. Needs CLUSTER and CACHE_DIRECTORY.
+# Makes an ECS GPU host ready to work. Safe to run twice. Needs CLUSTER, CACHE_DIRECTORY and HOST_FILE.
 
 set_option() {
   sed --in-place "/^$1=/d" /etc/ecs/ecs.config
@@ -32,3 +32,19 @@ else
 fi
 # The container's user is not root, and its number is the image's own affair.
 chmod 1777 "$CACHE_DIRECTORY"
+
+# What the worker's price depends on. A container can't ask: the metadata would give it this host's credentials as well.
+METADATA=http://169.254.169.254/latest
+ask() { curl --fail --silent --max-time 5 "$@"; }
+leave_facts() {
+  local token instance_type region purchase
+  token=$(ask --request PUT --header "X-aws-ec2-metadata-token-ttl-seconds: 60" "$METADATA/api/token") || return 1
+  fact() { ask --header "X-aws-ec2-metadata-token: $token" "$METADATA/meta-data/$1"; }
+  instance_type=$(fact instance-type) && region=$(fact placement/region) && purchase=$(fact instance-life-cycle) || return 1
+  printf '{"instance_type": "%s", "region": "%s", "purchase": "%s"}\n' "$instance_type" "$region" "$purchase" >"$1"
+}
+if leave_facts "$CACHE_DIRECTORY/$HOST_FILE"; then
+  echo "host facts: $(cat "$CACHE_DIRECTORY/$HOST_FILE")"
+else
+  echo "host facts: the instance metadata does not answer, so workers here can't tell what they cost" >&2
+fi

@@ -24,6 +24,8 @@ class TaskParameters:
 
     image_tag: Parameter
     model: Parameter
+    dollars_per_hour: Parameter
+    spot_price_factor: Parameter
     log_kept_days: Parameter
 
 
@@ -44,6 +46,22 @@ def task_parameters() -> TaskParameters:
             default=c.MODEL,
             pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|/.+|[\w.-]+/[\w.-]+)$",
             constraint=f"Give a hub id such as {c.MODEL}, an s3:// prefix, or an absolute path.",
+        ),
+        dollars_per_hour=parameters.text(
+            "DollarsPerHour",
+            "What an hour of one host costs you, in dollars, for the cost of each job. Empty takes AWS's on-demand "
+            "list price of the host's own type and region.",
+            default="",
+            pattern=r"^([0-9]{1,3}(\.[0-9]{1,6})?)?$",
+            constraint="Give dollars, such as 0.526, or nothing.",
+        ),
+        spot_price_factor=parameters.text(
+            "SpotPriceFactor",
+            "The part of the list price that you pay for a spot host, for the cost of each job. AWS publishes none: 1 "
+            "counts spot hosts as if they were on-demand.",
+            default="1",
+            pattern=r"^(1|0\.[0-9]{1,4})$",
+            constraint="Give a number from 0 to 1, such as 0.35.",
         ),
         log_kept_days=parameters.log_kept_days(),
     )
@@ -137,6 +155,8 @@ def _environment(chosen: TaskParameters) -> dict[str, Any]:
         names.ENV_DEAD_LETTER_QUEUE_URL: import_value(c.EXPORT_DEAD_LETTER_QUEUE_URL),
         names.ENV_MODEL: Ref(chosen.model),
         names.ENV_CACHE_DIRECTORY: c.CONTAINER_CACHE_DIRECTORY,
+        names.ENV_DOLLARS_PER_HOUR: Ref(chosen.dollars_per_hour),
+        names.ENV_SPOT_PRICE_FACTOR: Ref(chosen.spot_price_factor),
         # The libraries' own names for where they keep what is slow to get: hub downloads and compiled kernels.
         "HF_HOME": f"{c.CONTAINER_CACHE_DIRECTORY}/huggingface",
         "TORCHINDUCTOR_CACHE_DIR": f"{c.CONTAINER_CACHE_DIRECTORY}/torchinductor",

@@ -5,6 +5,7 @@ from typing import Final
 
 from troposphere import Base64, Sub
 
+from jobs.names import HOST_FILE
 from stacks.constants import CLUSTER_NAME, HOST_CACHE_DIRECTORY
 
 _SCRIPT: Final = Path(__file__).with_name("gpu_host.sh")
@@ -15,5 +16,8 @@ def gpu_host_user_data() -> Base64:
     script = _SCRIPT.read_text()
     if "${" in script:
         raise ValueError(f"{_SCRIPT.name} must not use ${{…}}: CloudFormation would take it for its own")
-    header = ("#!/bin/bash", "set -euo pipefail", f"readonly CLUSTER={CLUSTER_NAME}")
-    return Base64(Sub("\n".join((*header, f"readonly CACHE_DIRECTORY={HOST_CACHE_DIRECTORY}", "", script))))
+    header = (
+        *("#!/bin/bash", "set -euo pipefail", f"readonly CLUSTER={CLUSTER_NAME}"),
+        *(f"readonly CACHE_DIRECTORY={HOST_CACHE_DIRECTORY}", f"readonly HOST_FILE={HOST_FILE}", ""),
+    )
+    return Base64(Sub("\n".join((*header, script))))

@@ -1,5 +1,6 @@
 """The hosts' start script: shellcheck, and what it does, run against stand-ins for the host's own commands."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs import names
 from stacks.template_view import TemplateView
 
 INSTANCE_STORE = "/dev/nvme1n1 Amazon EC2 NVMe Instance Storage"
@@ -18,7 +20,17 @@ STAND_INS = {
     "mkfs.xfs": '[ ! -e "$STATE/broken" ] && touch "$STATE/formatted"',
     "mountpoint": '[ -e "$STATE/mounted" ]',
     "mount": 'touch "$STATE/mounted"',
+    # EC2's instance metadata, which answers nobody who brings no token.
+    "curl": """
+url="${*: -1}"
+[ ! -e "$STATE/silent" ] || exit 28
+case "$*" in
+  *"--request PUT"*"/latest/api/token") echo a-token ;;
+  *"X-aws-ec2-metadata-token: a-token"*) cat "$STATE/metadata/${url##*/}" || exit 22 ;;
+  *) exit 22 ;;
+esac""",
 }
+METADATA = {"instance-type": "g4dn.xlarge", "region": "eu-west-1", "instance-life-cycle": "spot"}
 
 
 @pytest.fixture
@@ -43,6 +55,9 @@ class Host:
             (commands / name).write_text(f'#!/bin/bash\necho {name} >>"$STATE/calls"\n{body}\n')
             (commands / name).chmod(0o755)
         self.devices(ROOT_VOLUME, INSTANCE_STORE)
+        (self.state / "metadata").mkdir()
+        for name, value in METADATA.items():
+            (self.state / "metadata" / name).write_text(value)
         self._script = script.replace("/mnt/model-cache", str(self.cache)).replace("/etc/ecs", str(directory / "ecs"))
         self._environment = {"PATH": f"{commands}:{os.environ['PATH']}", "STATE": str(self.state)}
 
@@ -57,6 +72,10 @@ class Host:
 
     def calls(self, name: str) -> int:
         return (self.state / "calls").read_text().split().count(name)
+
+    @property
+    def facts_file(self) -> Path:
+        return self.cache / names.HOST_FILE
 
     @property
     def agent_options(self) -> list[str]:
@@ -134,3 +153,27 @@ def test_root_volume_serves_where_the_instance_store_is_broken(host: Host) -> No
     (host.state / "broken").touch()
     assert "is on the root volume" in host.start()
     assert host.calls("mount") == 0
+
+
+def test_host_says_in_the_cache_what_it_is(host: Host) -> None:
+    assert "host facts" in host.start()
+    assert json.loads(host.facts_file.read_text()) == {
+        "instance_type": "g4dn.xlarge",
+        "region": "eu-west-1",
+        "purchase": "spot",
+    }
+    # The container's user is another one.
+    assert host.facts_file.stat().st_mode & 0o004
+
+
+def test_host_works_where_the_metadata_is_silent(host: Host) -> None:
+    (host.state / "silent").touch()
+    assert "workers here can't tell what they cost" in host.start()
+    assert not host.facts_file.exists()
+    assert host.agent_options
+
+
+def test_host_says_nothing_rather_than_half_of_it(host: Host) -> None:
+    (host.state / "metadata" / "region").unlink()
+    assert "workers here can't tell what they cost" in host.start()
+    assert not host.facts_file.exists()
