@@ -23,7 +23,7 @@ def total_seconds(job: Job) -> float:
 
 
 def total(rows: Rows, column: str) -> float:
-    return sum(row[column] for row in rows)
+    return float(sum(row[column] for row in rows))
 
 
 def lines_where(scene: Scene, condition: Callable[[dict[str, Any]], bool]) -> Rows:

@@ -1,4 +1,4 @@
-"""A worker that does what a prompt says: dies of “poison”, hangs on “hang”, and can't digest “faulty”."""
+"""A worker that does what a prompt says: dies of “poison”, hangs on “hang”, dawdles, and can't digest “faulty”."""
 
 import os
 import signal
@@ -11,6 +11,8 @@ from gpu_service.__main__ import main
 
 from diffusers import StableDiffusionXLPipeline  # isort: skip
 
+# Longer than it takes a worker to see a spot notice.
+DAWDLE_SECONDS = 8
 pipeline_class: Any = StableDiffusionXLPipeline
 encode_prompt = pipeline_class.encode_prompt
 
@@ -21,6 +23,8 @@ def encode(self: Any, prompt: list[str], *arguments: Any, **options: Any) -> Any
         os.kill(os.getpid(), signal.SIGKILL)
     if "hang" in words:
         time.sleep(3600)
+    if "dawdling" in words:
+        time.sleep(DAWDLE_SECONDS)
     if "faulty" in words:
         raise RuntimeError("this prompt is faulty")
     return encode_prompt(self, prompt, *arguments, **options)
