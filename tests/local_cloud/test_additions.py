@@ -147,7 +147,7 @@ def test_an_alarm_goes_to_metric_math_and_back(cloud: LocalCloud) -> None:
 def test_the_emulator_still_refuses_metric_math_by_itself() -> None:
     """When it takes it, the addition can go."""
     with pytest.raises(ValueError, match="metric math"):
-        _cw_metric_alarm_create("Alarm", {"AlarmName": "a", "Metrics": [{}]}, "stack")
+        _cw_metric_alarm_create("Alarm", {"AlarmName": "a", "Metrics": [{}]}, "stack")  # type: ignore[no-untyped-call]
 
 
 def test_the_gpu_ami_parameter_can_be_read(cloud: LocalCloud) -> None:
