@@ -6,6 +6,7 @@ kernels in Python.
 """
 
 import functools
+import gc
 import inspect
 import multiprocessing
 import os
@@ -28,6 +29,7 @@ from jobs.workers import Workers
 
 if TYPE_CHECKING:
     from botocore.config import Config
+    from botocore.session import Session
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,6 +73,8 @@ def start_aws_process(settings: WorkerSettings) -> Aws:
     # Of Linux's own kind, which leaves no file behind when a process is killed; elsewhere a file in a temporary folder.
     address = f"\0gameforge-{uuid4().hex}" if sys.platform == "linux" else None
     manager = _AwsManager(address=address, ctx=multiprocessing.get_context("fork"))
+    # What is here by now stays for good; so the collector need not write on pages that both processes share.
+    gc.freeze()
     manager.start(initializer=_in_the_process, initargs=(read_end, write_end))
     os.close(read_end)
     make: Any = manager
@@ -116,7 +120,7 @@ def _with_sendable_errors(kind: type[T]) -> type[T]:
     return type(kind.__name__, (kind,), {name: _sendable(f) for name, f in methods if not name.startswith("_")})
 
 
-def _config(**more: Any) -> "Config":
+def _config() -> "Config":
     from botocore.config import Config
 
     return Config(
@@ -124,19 +128,23 @@ def _config(**more: Any) -> "Config":
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         user_agent=USER_AGENT,
-        **more,
     )
 
 
-# Run in the process. boto3 is imported there alone.
+# Run in the process. The rest of botocore is imported there alone.
+
+
+@functools.cache
+def _session() -> "Session":
+    import botocore.session
+
+    return botocore.session.get_session()
 
 
 @functools.cache
 def _client(service: str) -> Any:
-    import boto3
-
-    clients: Any = boto3
-    return clients.client(service, config=_config())
+    # boto3 would be another 3 MB, for objects that nothing here uses.
+    return _session().create_client(service, config=_config())
 
 
 def _register(name: str, kind: type[Any], service: str) -> None:
