@@ -63,6 +63,10 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         read_settings(tmp_path / "none.toml", {})
 
 
+# Examples of what a team would write, where the default is to have none, or is no example.
+NOT_DEFAULTS = ("AlertEmail", "AssignPublicIp", "DollarsPerHour", "RunbookUrl")
+
+
 def test_the_file_that_ships_says_nothing_and_all_its_examples_are_true(tmp_path: Path) -> None:
     shipped = ROOT / "deploy.toml"
     settings = read_settings(shipped, read_templates())
@@ -76,7 +80,7 @@ def test_the_file_that_ships_says_nothing_and_all_its_examples_are_true(tmp_path
     for stack, parameters in uncommented.parameters.items():
         assert parameters, stack
         for name, value in parameters.items():
-            assert value == templates[stack].parameters[name] or name in ("AlertEmail", "AssignPublicIp", "RunbookUrl")
+            assert value == templates[stack].parameters[name] or name in NOT_DEFAULTS
 
 
 def test_every_template_has_its_place_in_the_order() -> None:
