@@ -38,7 +38,8 @@ class LaptopLogs:
         """The answer of the subset that runs at home. Raises `AwsError`."""
         try:
             parsed = parse(query)
-            lines = self.read(groups, int(start.timestamp() * 1000), int(end.timestamp() * 1000))
+            # A millisecond more than may be needed; `run` knows the ends exactly.
+            lines = self.read(groups, int(start.timestamp() * 1000), int(end.timestamp() * 1000) + 1)
             return run(parsed, lines, start=start, end=end)
         except QueryError as error:
             raise AwsError(str(error)) from error
@@ -89,17 +90,21 @@ class CloudWatchLogs:
     say: Callable[[str], None] = lambda text: None
 
     def ask(self, query: str, groups: Sequence[str], start: datetime, end: datetime) -> Result:
-        """CloudWatch's own answer. Raises `AwsError`, before anything is scanned if the query is wrong."""
+        """CloudWatch's own answer. Raises `AwsError`; a query that is wrong is refused before anything is scanned."""
         columns: tuple[str, ...] = ()
+        doubt: QueryError | None = None
         try:
             columns = parse(query).columns
-        except NotInSubsetError:
-            # CloudWatch knows more of its language than we do.
-            pass
         except QueryError as error:
-            raise AwsError(str(error)) from error
+            # CloudWatch has the last word on its language, and we the better words for a slip.
+            doubt = error
         with explained():
-            found = self._found(query, groups, start, end)
+            try:
+                found = self._found(query, groups, start, end)
+            except self.aws.client("logs").exceptions.MalformedQueryException as error:
+                if doubt is None or isinstance(doubt, NotInSubsetError):
+                    raise
+                raise AwsError(str(doubt)) from error
         rows = [{cell["field"]: cell.get("value") for cell in row} for row in found]
         names = columns or tuple(dict.fromkeys(name for row in rows for name in row if name != "@ptr"))
         return Result(names, tuple(tuple(row.get(name) for name in names) for row in rows))

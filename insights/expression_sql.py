@@ -1,22 +1,26 @@
 """Turns expressions into SQL."""
 
+import re
 from typing import Final
 
 from insights.calls import call_value
 from insights.errors import NotInSubsetError, QueryError, Span
 from insights.functions import AGGREGATES
-from insights.lines import LAMBDA_FIELDS, SYSTEM_FIELDS
+from insights.lines import LAMBDA_FIELDS, SYSTEM_FIELDS, Shapes
 from insights.patterns import to_re2
 from insights.syntax import Binary, Call, Expression, Field, In, Number, Period, Regex, Text, Truth, Unary
-from insights.values import NUMBER, NUMBERS, TEXTS, Type, Value, failing
+from insights.values import NUMBER, NUMBERS, TEXTS, WHOLE_MAX, Type, Value, failing
 
 _TRUE: Final = "to compare with a true of the log's JSON write 1, with a false 0, as Logs Insights has them"
+
+# A name that needs no backticks.
+_PLAIN: Final = re.compile(r"[@A-Za-z_][A-Za-z0-9_.@]*")
 
 
 class ExpressionSql:
     """Translates expressions over the columns in `scope`; finds the log's fields, and notes what it read."""
 
-    def __init__(self, json_number_fields: frozenset[str]) -> None:
+    def __init__(self, shapes: Shapes) -> None:
         self.scope: dict[str, Value] = {}
         # A field of the log to its column in the table of lines.
         self.log_fields: dict[str, str] = {}
@@ -24,7 +28,7 @@ class ExpressionSql:
         self.parameters: dict[str, str | float] = {}
         # After `stats`, nothing is left but what it made.
         self.stats_done = False
-        self._json_number_fields = json_number_fields
+        self._shapes = shapes
 
     def value(self, expression: Expression) -> Value:
         """An expression in SQL. Raises `QueryError`."""
@@ -34,6 +38,8 @@ class ExpressionSql:
             case Text(text, span):
                 return Value(self.parameter(text), Type.TEXT, span)
             case Number(text, span):
+                if abs(float(text)) >= WHOLE_MAX:
+                    raise NotInSubsetError("from here on, whole numbers are not told apart", span)
                 return Value(f"{float(text)!r}::DOUBLE", Type.NUMBER, span)
             case Unary("not", operand, span):
                 return Value(f"(NOT {self.value(operand).condition()})", Type.BOOLEAN, span)
@@ -60,8 +66,14 @@ class ExpressionSql:
         if known := self.scope.get(field.name):
             return Value(known.sql, known.type, field.span, known.json_numbers)
         if self.stats_done:
-            made = ", ".join(self.scope)
+            made = ", ".join(name if _PLAIN.fullmatch(name) else f"`{name}`" for name in self.scope)
             raise QueryError(f"after stats there is no {field.name}; what stats made is there: {made}", field.span)
+        if field.name in self._shapes.holders:
+            raise NotInSubsetError(
+                f"{field.name} is an object or a list in some line, and how CloudWatch shows that is not documented; "
+                f"ask for what is in it, such as {field.name}.x or {field.name}.0",
+                field.span,
+            )
         if field.name in SYSTEM_FIELDS:
             kind = Type.TIME if field.name in ("@timestamp", "@ingestionTime") else Type.TEXT
         elif field.name.startswith("@") and not field.name.startswith("@@") and field.name not in LAMBDA_FIELDS:
@@ -72,7 +84,7 @@ class ExpressionSql:
         else:
             kind = Type.ANY
         self.log_fields[field.name] = column = f"f{len(self.log_fields)}"
-        self.scope[field.name] = Value(column, kind, field.span, field.name in self._json_number_fields)
+        self.scope[field.name] = Value(column, kind, field.span, field.name in self._shapes.numbers)
         return self.field(field)
 
     def aggregate(self, call: Call) -> Value:
@@ -131,6 +143,8 @@ class ExpressionSql:
         looks_like_number = NUMBER.fullmatch(text.value) is not None
         if value.type is Type.TIME:
             raise QueryError("CloudWatch does not compare times with texts; compare toMillis(...) of it", text.span)
+        if value.json_numbers and text.value.lower() in ("true", "false"):
+            raise NotInSubsetError(_TRUE, text.span)
         if value.type in NUMBERS or (value.json_numbers and looks_like_number):
             raise NotInSubsetError(
                 f"whether a number equals the text {text.value!r} is not documented; write it without quotes"

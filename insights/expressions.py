@@ -117,7 +117,9 @@ class ExpressionReader:
         choices: list[Text | Number] = []
         while True:
             choice = self._primary()
-            if isinstance(choice, Unary) or not isinstance(choice, Text | Number):
+            if isinstance(choice, Unary) and isinstance(choice.operand, Number):
+                choice = Number(f"-{choice.operand.value}", choice.span)
+            if not isinstance(choice, Text | Number):
                 raise QueryError("a list holds numbers and quoted texts", choice.span)
             choices.append(choice)
             token = self.lexer.take()

@@ -18,6 +18,9 @@ class Function:
 _ANY, _TEXT, _NUMBER, _BOOLEAN, _TIME = Type.ANY, Type.TEXT, Type.NUMBER, Type.BOOLEAN, Type.TIME
 _SPACE: Final = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)"
 
+# From the year 1 to 9999.
+_MILLIS: Final = "-62135596800000 AND 253402300799999"
+
 # The parameter that holds the time at which the query runs, in seconds since 1970 UTC.
 NOW: Final = "$now"
 
@@ -35,7 +38,7 @@ FUNCTIONS: Final = {
     ("isnumeric", 1): Function((_TEXT,), _BOOLEAN, "(number_of({0}) IS NOT NULL)"),
     ("ispresent", 1): Function((_ANY,), _BOOLEAN, "({0} IS NOT NULL)"),
     ("tomillis", 1): Function((_TIME,), _NUMBER, "({0})::DOUBLE"),
-    ("frommillis", 1): Function((_NUMBER,), _TIME, "floor({0})::BIGINT"),
+    ("frommillis", 1): Function((_NUMBER,), _TIME, f"CASE WHEN {{0}} BETWEEN {_MILLIS} THEN floor({{0}})::BIGINT END"),
     ("now", 0): Function((), _NUMBER, NOW),
     ("isempty", 1): Function((_TEXT,), _BOOLEAN, "coalesce({0} = '', true)"),
     ("isblank", 1): Function((_TEXT,), _BOOLEAN, "coalesce(regexp_full_match({0}, '\\s*'), true)"),

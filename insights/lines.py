@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 # Of every line.
 SYSTEM_FIELDS: Final = ("@timestamp", "@message", "@logStream", "@log", "@ingestionTime")
@@ -29,17 +29,38 @@ class LogLine:
     ingestion_ms: int | None = None
 
 
+@dataclass(frozen=True)
+class Shapes:
+    """Names of the log's fields that hold a number in some line, and of those that hold an object or a list."""
+
+    numbers: frozenset[str] = frozenset()
+    holders: frozenset[str] = frozenset()
+
+
 class JsonNumber(str):
     """A number of the log's JSON, as it stands there; true is 1 and false 0, as Logs Insights has them."""
 
     __slots__ = ()
 
 
+def shapes(found: Iterable[Mapping[str, str]]) -> Shapes:
+    """What the fields that `discovered` found in lines hold."""
+    numbers: set[str] = set()
+    names: set[str] = set()
+    for fields in found:
+        names.update(fields)
+        numbers.update(name for name, value in fields.items() if isinstance(value, JsonNumber))
+    holders = {name[: dot.start()] for name in names for dot in re.finditer(r"\.", name)}
+    return Shapes(frozenset(numbers), frozenset(holders))
+
+
 def discovered(line: LogLine) -> dict[str, str]:
     """The fields of a line but for the system's: a nested one by dots, an item of a list by its number from 0."""
     if line.message.lstrip()[:1] == "{":
         try:
-            parsed = json.loads(line.message, parse_int=JsonNumber, parse_float=JsonNumber)
+            parsed = json.loads(
+                line.message, parse_int=JsonNumber, parse_float=JsonNumber, parse_constant=_refuse_constant
+            )
         except ValueError:
             return {}
         # A name that begins with @ in the log gets another one in front.
@@ -47,6 +68,10 @@ def discovered(line: LogLine) -> dict[str, str]:
     if line.log_group.startswith(_LAMBDA_GROUP) and (match := _LAMBDA_LINE.match(line.message)):
         return {"@type": match[1], **(_reported(line.message) if match[1] == "REPORT" else {})}
     return {}
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from insights.errors import QueryError
-from insights.lines import LAMBDA_FIELDS, SYSTEM_FIELDS
+from insights.errors import QueryError, Span
+from insights.lines import LAMBDA_FIELDS, SYSTEM_FIELDS, Shapes
 from insights.parser import read_commands
 from insights.syntax import Command
 from insights.to_sql import translate
@@ -30,8 +30,10 @@ def parse(text: str) -> Query:
     """Read and check a query. Raises `QueryError`, or `NotInSubsetError` where CloudWatch may well take it."""
     try:
         commands = read_commands(text)
-        statement = translate(commands)
+        statement = translate(commands, Shapes())
     except QueryError as error:
         raise error.of(text) from None
+    except RecursionError:
+        raise QueryError("this query is nested too deeply", Span(0, len(text))).of(text) from None
     read = frozenset(statement.log_fields) - frozenset(SYSTEM_FIELDS + LAMBDA_FIELDS)
     return Query(text, commands, statement.columns, read, statement.compared)

@@ -4,24 +4,24 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import duckdb
 
 from insights.errors import QueryError, Span
 from insights.functions import NOW
-from insights.lines import JsonNumber, LogLine, discovered
+from insights.lines import LogLine, discovered, shapes
 from insights.query import Query
 from insights.to_sql import Statement, translate
-from insights.values import MACROS, Type, raise_failed
+from insights.values import MACROS, WHOLE_MAX, Type, raise_failed
 
 Cell = str | int | float | None
 
 # Of the laptop cloud; `@log` is the account and the group.
 ACCOUNT_ID: Final = "000000000000"
-# Beyond this, a DOUBLE no longer tells whole numbers apart.
-_WHOLE_MAX: Final = 2**53
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ def run(query: Query, lines: Iterable[LogLine], *, start: datetime, end: datetim
 
     Raises `QueryError` where the values in the lines make the answer uncertain.
     """
-    earliest, latest = (int(moment.timestamp() * 1000) for moment in (start, end))
+    # The first whole millisecond that is not before the start, and the last one that is not after the end.
+    earliest, latest = -((_EPOCH - start) // _MILLISECOND), (end - _EPOCH) // _MILLISECOND
     chosen = [line for line in lines if earliest <= line.timestamp_ms <= latest]
     found = [discovered(line) for line in chosen]
-    numbers = frozenset(name for fields in found for name, value in fields.items() if isinstance(value, JsonNumber))
     try:
-        statement = translate(query.commands, numbers)
+        statement = translate(query.commands, shapes(found))
         return _execute(statement, chosen, found)
     except QueryError as error:
         raise error.of(query.text) from None
@@ -106,5 +106,5 @@ def _cell(value: Cell | bool, kind: Type) -> Cell:
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
-        return int(value) if value.is_integer() and abs(value) < _WHOLE_MAX else value
+        return int(value) if value.is_integer() and abs(value) < WHOLE_MAX else value
     return value

@@ -7,6 +7,7 @@ from typing import Final
 from insights.aggregates import aggregate_sql
 from insights.errors import NotInSubsetError, QueryError, Span
 from insights.expression_sql import ExpressionSql
+from insights.lines import Shapes
 from insights.syntax import (
     Call,
     Column,
@@ -42,17 +43,17 @@ class Statement:
     compared: Mapping[str, frozenset[str]]
 
 
-def translate(commands: tuple[Command, ...], json_number_fields: frozenset[str] = frozenset()) -> Statement:
+def translate(commands: tuple[Command, ...], shapes: Shapes) -> Statement:
     """The statement that answers a query. Raises `QueryError`.
 
-    `json_number_fields`: the log's fields that are numbers in some line, which decides what may be compared with texts.
+    `shapes`: what the log's fields hold, which decides what may be compared with texts, and what is a value at all.
     """
-    return _Translator(json_number_fields).statement(commands)
+    return _Translator(shapes).statement(commands)
 
 
 class _Translator(ExpressionSql):
-    def __init__(self, json_number_fields: frozenset[str]) -> None:
-        super().__init__(json_number_fields)
+    def __init__(self, shapes: Shapes) -> None:
+        super().__init__(shapes)
         self._steps: list[str] = []
         self._table = "lines"
         self._made = 0
@@ -119,9 +120,11 @@ class _Translator(ExpressionSql):
             case Filter(condition):
                 self._step(f"SELECT * FROM {self._table} WHERE {self.value(condition).condition()}")
             case Fields(columns, span):
+                _refuse_same_names(columns)
                 self._shown = list(dict.fromkeys([*self._shown, *map(self._column, columns)]))
                 self._display_needed = span if self.stats_done else None
             case Display(columns):
+                _refuse_same_names(columns)
                 self._displayed = tuple(dict.fromkeys(map(self._column, columns)))
             case Parse():
                 self._parse(command)
@@ -171,6 +174,7 @@ class _Translator(ExpressionSql):
         self._stats_count += 1
         if self._stats_count > STATS_MAX:
             raise QueryError(f"a query has at most {STATS_MAX} stats", command.span)
+        _refuse_same_names((*command.by, *command.aggregates))
         groups = {column.name: self.value(column.expression) for column in command.by}
         self._before_stats, self.scope, self.stats_done = self.scope, {}, True
         selected = []
@@ -215,3 +219,12 @@ class _Translator(ExpressionSql):
             return ", ".join([*self._order, "time DESC", "line DESC"])
         groups = [value.order(descending=value.type is Type.TIME) for value in self._groups]
         return ", ".join([*self._order, *groups]) or "1"
+
+
+def _refuse_same_names(columns: tuple[Column, ...]) -> None:
+    names: set[str] = set()
+    for column in columns:
+        is_repeated = isinstance(column.expression, Field) and column.expression.name == column.name
+        if column.name in names and not is_repeated:
+            raise NotInSubsetError(f"another column has the name {column.name} already; give one another", column.span)
+        names.add(column.name)

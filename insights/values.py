@@ -22,6 +22,9 @@ class Type(Enum):
 TEXTS: Final = (Type.ANY, Type.TEXT)
 NUMBERS: Final = (Type.NUMBER, Type.BOOLEAN)
 
+# From here on, a DOUBLE no longer tells whole numbers apart.
+WHOLE_MAX: Final = 2**53
+
 # What is a number when it is a text.
 NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 

@@ -314,10 +314,20 @@ def test_cloudwatch_is_asked_and_waited_for(run: Run, cloudwatch: Stubber) -> No
     ]
 
 
-def test_a_wrong_query_costs_nothing_at_cloudwatch(run: Run, cloudwatch: Stubber) -> None:
+def test_a_query_that_cloudwatch_refuses_is_told_with_the_place_of_the_slip(run: Run, cloudwatch: Stubber) -> None:
+    cloudwatch.add_client_error("start_query", "MalformedQueryException", "unexpected symbol")
     result = run("--query", "filter a = ", "--aws")
     assert result.exit_code == 1
     assert "line 1, column 12" in result.stderr
+    cloudwatch.add_client_error("start_query", "MalformedQueryException", "unexpected symbol")
+    assert "unexpected symbol" in run("--query", "pattern @nonsense", "--aws").stderr
+
+
+def test_a_command_that_is_newer_than_our_list_goes_through_to_cloudwatch(run: Run, cloudwatch: Stubber) -> None:
+    cloudwatch.add_response("start_query", {"queryId": "q"})
+    cloudwatch.add_response("get_query_results", {"status": "Complete", "results": [row(n="3")]})
+    result = run("--query", "brandNew n", "--aws", "--format", "json")
+    assert json.loads(result.stdout) == [{"n": 3}]
 
 
 def test_what_only_cloudwatch_knows_goes_through_to_it(run: Run, cloudwatch: Stubber) -> None:

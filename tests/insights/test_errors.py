@@ -51,6 +51,8 @@ WRONG = [
     ("fields bin(a)", 1, 12, "a period such as 5m belongs here"),
     ("fields datefloor(a, 5m)", 1, 18, "a time is needed here"),
     ('filter a = "a" and\n\n  # not here\n  b == 3', 4, 6, "a field, a value or a function"),
+    ("stats count(*) by bin(5m) | sort bin(5m)", 1, 34, "what stats made is there: `bin(5m)`, `count(*)`"),
+    ("filter " + 500 * "(" + "a = 1" + 500 * ")", 1, 1, "nested too deeply"),
 ]
 
 
@@ -86,6 +88,13 @@ UNCERTAIN = [
     ("fields @unknown", 8, "does not find @unknown in lines"),
     ("stats count(*) by bin(7m)", 23, "does not divide 60m evenly"),
     ("fields substr(a, -1)", 18, "whole numbers from 0"),
+    ("stats count(*) as a by a", 7, "another column has the name a"),
+    ("fields a as x, b as x", 16, "another column has the name x"),
+    ("filter a like /(?!x)y/", 15, "can't be run here"),
+    (r"filter a like /(x)\1/", 15, "can't be run here"),
+    (r"parse a /\Q(\E(?<x>.)/", 9, "backslash before each character"),
+    ("filter a like /(?i)ä/", 15, "letters beyond a to z"),
+    ("filter a = 9007199254740993", 12, "not told apart"),
 ]
 
 
@@ -115,6 +124,10 @@ def test_values_that_make_the_answer_uncertain_stop_the_query_at_their_place() -
         rows("stats latest(state)", minutes({"state": "idle"}, {"other": 1}))
     with pytest.raises(NotInSubsetError, match="two texts"):
         rows("filter a < b", minutes({"a": "x", "b": "y"}))
+    with pytest.raises(NotInSubsetError, match="write 1"):
+        rows("filter ok = 'true'", minutes({"ok": True}))
+    with pytest.raises(NotInSubsetError, match="an object or a list"):
+        rows("filter ispresent(error)", minutes({"error": "text"}, {"error": {"code": 1}}))
 
 
 WORDS = st.sampled_from(

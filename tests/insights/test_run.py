@@ -89,6 +89,14 @@ def test_only_the_lines_of_the_time_span_count_and_both_ends_belong_to_it() -> N
     assert run(parse("fields @message"), lines, start=start, end=end).rows == (("10:02",), ("10:01",))
 
 
+def test_the_ends_of_the_time_span_are_exact() -> None:
+    lines = [line(at, at) for at in ("10:01:00.000", "10:01:00.001", "10:01:00.002")]
+    start = datetime(2024, 5, 1, 10, 1, 0, 500, tzinfo=UTC)
+    for end, newest in ((datetime(2024, 5, 1, 10, 1, 0, 1001, tzinfo=UTC), "001"), (END, "002")):
+        found = run(parse("sort @timestamp asc | display @message"), lines, start=start, end=end).rows
+        assert (found[0], found[-1]) == (("10:01:00.001",), (f"10:01:00.{newest}",))
+
+
 def test_system_fields_say_where_a_line_is_from() -> None:
     lines = [line("10:00", "x", group="/ecs/gpu", stream="worker/1")]
     assert rows("fields @log, @logStream, @ingestionTime", lines) == [("000000000000:/ecs/gpu", "worker/1", None)]
@@ -147,6 +155,27 @@ def test_a_query_tells_what_it_reads_and_compares() -> None:
 def test_no_lines_give_no_rows() -> None:
     assert run(parse("fields a | filter b = 1 | sort a"), [], start=START, end=END).rows == ()
     assert rows("stats count(*) by a", []) == []
+
+
+def test_what_is_around_a_star_may_be_any_text() -> None:
+    lines = minutes("über [(x).^$|?+{}\\] “y”")
+    assert rows("parse @message 'über [(*).^$|?+{}\\\\] “*”' as a, b | display a, b", lines) == [("x", "y")]
+
+
+def test_groups_are_counted_past_brackets_in_sets_of_characters() -> None:
+    assert rows(r"parse @message /[[:alpha:](]+(\(|(?<n>\d))/ | display n", minutes("ab(5")) == [("5",)]
+
+
+def test_a_list_may_hold_numbers_below_zero() -> None:
+    assert rows("filter n in [-5, 'x'] | display n", minutes({"n": -5}, {"n": 5}, {"n": "x"})) == [("x",), ("-5",)]
+
+
+def test_what_only_python_takes_for_json_has_no_fields() -> None:
+    assert rows("display n", minutes('{"n": NaN}', '{"n": 1}')) == [("1",), (None,)]
+
+
+def test_a_time_beyond_the_calendar_is_missing() -> None:
+    assert rows("fields fromMillis(n) as t", minutes({"n": 1e300}, {"n": 0})) == [("1970-01-01 00:00:00.000",), (None,)]
 
 
 def test_a_star_takes_as_little_as_it_can_and_the_last_one_the_rest() -> None:
