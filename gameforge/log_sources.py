@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionError as SdkConnectionError
 from gameforge.aws import Aws
 from gameforge.aws_errors import AwsError, explained
 from insights import LogLine, NotInSubsetError, QueryError, Result, parse, run
-from local_cloud.kept_lines import KEPT_LINES_NAME, LinesError, kept_lines, logs_client, read_lines
+from local_cloud.kept_lines import KEPT_LINES_NAME, LinesError, group_names, kept_lines, logs_client, read_lines
 
 POLL_SECONDS: Final = 0.5
 _RUNNING: Final = frozenset({"Scheduled", "Running"})
@@ -31,6 +31,8 @@ class LaptopLogs:
     """The running laptop cloud's lines, or those that the last one kept when it stopped."""
 
     read: Callable[[Sequence[str], int, int], list[LogLine]]
+    # The names of the log groups.
+    groups: Callable[[], list[str]]
     # When the kept lines begin and end; None while the cloud runs.
     span: tuple[datetime, datetime] | None = None
 
@@ -61,7 +63,7 @@ def laptop_logs(state: Path) -> LaptopLogs:
         except LinesError as error:
             raise AwsError(str(error)) from error
 
-    return LaptopLogs(read)
+    return LaptopLogs(read, lambda: group_names(logs))
 
 
 def _kept(path: Path) -> LaptopLogs:
@@ -79,7 +81,7 @@ def _kept(path: Path) -> LaptopLogs:
         return [line for line in lines if line.log_group in groups and start_ms <= line.timestamp_ms <= end_ms]
 
     first, last = (datetime.fromtimestamp(line.timestamp_ms / 1000).astimezone() for line in (lines[0], lines[-1]))
-    return LaptopLogs(read, (first, last))
+    return LaptopLogs(read, lambda: sorted({line.log_group for line in lines}), (first, last))
 
 
 @dataclass(frozen=True)

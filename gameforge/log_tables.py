@@ -18,7 +18,7 @@ Cell = str | int | float | None
 # Texts of whole columns of these become numbers in JSON; longer ones would lose digits.
 _NUMBER: Final = re.compile(r"-?\d{1,15}(\.\d{1,20})?([eE][+-]?\d{1,3})?")
 # Wide enough for whatever reads a table from a pipe.
-_PIPE_WIDTH: Final = 10_000
+PIPE_WIDTH: Final = 10_000
 
 
 class Format(StrEnum):
@@ -48,7 +48,7 @@ def _write_table(result: Result, console: Console) -> None:
         table.add_column(result.columns[index], justify="right" if is_number else "left", no_wrap=True)
     for row in result.rows:
         table.add_row(*(escape(_shown(row[index])) for index in filled))
-    wide = Console(file=console.file, width=_PIPE_WIDTH, highlight=False)
+    wide = Console(file=console.file, width=PIPE_WIDTH, highlight=False)
     if not console.is_terminal:
         wide.print(table)
     elif wide.measure(table).maximum <= console.width:

@@ -1,7 +1,8 @@
 """`gameforge logs`: saved and ad-hoc Logs Insights queries, over the laptop cloud's logs or CloudWatch."""
 
+import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Final
@@ -13,12 +14,13 @@ from rich.table import Table
 from gameforge.aws import callers_aws
 from gameforge.aws_errors import AwsError
 from gameforge.log_sources import CloudWatchLogs, LaptopLogs, Source, laptop_logs
-from gameforge.log_tables import Format, write_result
+from gameforge.log_tables import PIPE_WIDTH, Format, write_result
 from gameforge.log_times import time_span
 from gameforge.options import Profile, Project, Region, load_settings, reporting
 from gameforge.saved_queries import SavedQuery, find_query, read_saved_queries
 from gameforge.timeline import COLUMNS, Timeline, job_timeline
-from insights import Result
+from insights import QueryError, Result, parse
+from jobs.logs import FIELD_NAMES
 from local_cloud import STATE
 from local_cloud.deployment import PROJECT
 
@@ -71,10 +73,15 @@ def logs_command(
             return
         if (name is not None) + (query is not None) + every > 1:
             raise AwsError("a saved query's name, --query and --all: give one of them.")
+        if job_id is not None and name != JOB:
+            raise AwsError(f"{name} takes no {job_id}; an id goes after `job`, and a saved query's value into --set.")
+        if values and name in (None, JOB):
+            raise AwsError("--set is for saved queries that need a value.")
         if every and form is not Format.TABLE:
             raise AwsError(f"--all writes tables; ask one query at a time for {form}.")
         groups = tuple(group or dict.fromkeys(each for one in saved.values() for each in one.log_groups))
         with _source(aws, profile, settings.region) as source:
+            _check_groups(source, group or ())
             span = _span(source, since, start, end, JOB_SINCE if name == JOB else None)
             if name == JOB:
                 _show_job(job_timeline(source, job_id or "", groups, *span), form)
@@ -82,6 +89,7 @@ def logs_command(
                 _run_all(source, saved, span, limit)
             elif query is not None:
                 _show(source.ask(query, groups, *span), form, limit)
+                _hint(query)
             else:
                 found = find_query(saved, name or "")
                 text = found.with_values(_values(values or []))
@@ -107,6 +115,26 @@ def _span(
     return time_span(since or (None if start else since_default), start, end)
 
 
+def _check_groups(source: Source, groups: Sequence[str]) -> None:
+    """CloudWatch says itself what is not there; at home, a group without lines yet is no error in a saved query."""
+    if not isinstance(source, LaptopLogs):
+        return
+    known = source.groups() if groups else []
+    if unknown := [group for group in groups if group not in known]:
+        raise AwsError(f"there is no log group {unknown[0]}; there are {', '.join(known)}.")
+
+
+def _hint(query: str) -> None:
+    """Name the fields that are not in the vocabulary: a slip in a name has no other sign than an empty answer."""
+    try:
+        read = parse(query).fields_read
+    except QueryError:
+        return
+    for name in sorted(read - FIELD_NAMES):
+        likely = difflib.get_close_matches(name, FIELD_NAMES, n=1)
+        errors.print(f"{name} is no name of our vocabulary" + (f"; did you mean {likely[0]}?" if likely else "."))
+
+
 def _values(texts: list[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     for text, (name, equals, value) in zip(texts, pairs, strict=True):
@@ -119,7 +147,7 @@ def _list(saved: dict[str, SavedQuery]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for query in saved.values():
         table.add_row(query.name, query.sentence)
-    console.print(table)
+    (console if console.is_terminal else Console(file=console.file, width=PIPE_WIDTH, highlight=False)).print(table)
     errors.print("\nRun one with `gameforge logs NAME`; `gameforge logs job ID` tells one job's story.")
 
 

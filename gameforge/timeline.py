@@ -36,6 +36,7 @@ SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     Event.JOB_FAILED: ("error_code", "attempts", "run_seconds", "device_seconds", "cost_dollars", "instance_type"),
     Event.JOB_CANCELED: ("run_seconds", "device_seconds", "cost_dollars"),
     Event.JOB_HANDED_BACK: ("reason", "attempts", "run_seconds", "device_seconds", "cost_dollars", "instance_type"),
+    Event.JOB_LOST: ("attempts", "run_seconds", "device_seconds", "cost_dollars", "instance_type", "worker_id"),
 }
 SHOWN_OTHERWISE: Final = (
     "attempts",
@@ -47,7 +48,9 @@ SHOWN_OTHERWISE: Final = (
     "status",
     "worker_id",
 )
-ENDS: Final = (Event.JOB_SUCCEEDED, Event.JOB_FAILED, Event.JOB_CANCELED, Event.JOB_HANDED_BACK)
+# Of a job, and of an attempt at it, which a job may survive.
+ENDS: Final = (Event.JOB_SUCCEEDED, Event.JOB_FAILED, Event.JOB_CANCELED)
+ATTEMPT_ENDS: Final = (*ENDS, Event.JOB_HANDED_BACK, Event.JOB_LOST)
 
 
 @dataclass(frozen=True)
@@ -74,26 +77,32 @@ class Timeline:
 
     def sums(self) -> list[str]:
         """Where the time went, over all attempts, a sentence a phase."""
-        ends = [moment.line for moment in self.moments if moment.line.get("event") in ENDS]
-        if not ends:
-            return ["it has not ended, as far as these lines tell"]
         lines = [moment.line for moment in self.moments]
+        ends = [line for line in lines if line.get("event") in ATTEMPT_ENDS]
+        end = next((line for line in reversed(ends) if line["event"] in ENDS), None)
+        # Not of a job that was canceled before a worker had it.
+        ran = [line for line in ends if "run_seconds" in line]
         waited = next((line["queue_wait_seconds"] for line in lines if "queue_wait_seconds" in line), None)
+        was_taken_up = bool(ran) or any(line.get("event") == Event.JOB_RECEIVED for line in lines)
         parts = [
-            ("waited", waited, "until a worker took it up"),
-            ("ran", _sum(ends, "run_seconds"), f"in {len(ends)} attempt{'s' if len(ends) > 1 else ''}"),
+            ("waited", waited, "until a worker took it up" if was_taken_up else "and no worker took it up"),
+            ("ran", _sum(ran, "run_seconds"), f"in {len(ran)} attempt{'s' if len(ran) > 1 else ''}"),
             ("generated", _sum(ends, "generate_seconds"), "of that, on the device"),
             ("stored", _sum(ends, "store_seconds"), "of that, its pictures"),
-            ("took", ends[-1].get("total_seconds"), "from being accepted to its end"),
+            ("took", end.get("total_seconds") if end else None, "from being accepted to its end"),
         ]
         told = [f"{name:<10} {seconds:9.3f} s  {what}" for name, seconds, what in parts if seconds is not None]
         if (dollars := _sum(ends, "cost_dollars")) is not None:
             told.append(f"{'cost':<10} {dollars:9.6f} $  for {_sum(ends, 'device_seconds') or 0:.3f} s of the device")
+        if end is None:
+            told.append("it has not ended, as far as these lines tell")
         return told
 
 
 def job_timeline(source: Source, text: str, groups: Sequence[str], start: datetime, end: datetime) -> Timeline:
     """The lines of the job with this id, the beginning of one, or a correlation id. Raises `AwsError`."""
+    if not text:
+        raise AwsError(f"which job? Give its id, at least {ID_LENGTH_MIN} characters of it, or a correlation id.")
     if len(text) < ID_LENGTH_MIN or not re.fullmatch(r"[A-Za-z0-9_.:=-]+", text):
         raise AwsError(f"{text} is no id: give a job's id or at least its first {ID_LENGTH_MIN} characters.")
     prefix = re.sub(r"([.=:-])", r"\\\1", text)

@@ -114,7 +114,7 @@ def _seen_by_clients(chosen: Thresholds) -> list[cloudwatch.Alarm]:
             "Read the traceback in the function's log.",
             math(
                 # What is not called has no metric.
-                "FILL(api, 0) + FILL(authorizer, 0)",
+                "SUM([FILL(api, 0), FILL(authorizer, 0)])",
                 "crashes",
                 FIVE_MINUTES_SECONDS,
                 api=(function_errors(c.API_FUNCTION_NAME), "Sum"),

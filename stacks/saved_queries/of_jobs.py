@@ -16,7 +16,7 @@ ATTEMPT_ENDS: Final = (
 )
 STORY: Final = SavedQuery(
     "jobs/story",
-    f"One job from its request to its end. Put its id, or its correlation id, in the place of {JOB_ID_TOKEN}.",
+    f"One job's lines. Put its correlation id (or its id, which its request lacks) in the place of {JOB_ID_TOKEN}.",
     (API, SWEEP, WEBHOOKS, WORKER),
     f"""
     fields @timestamp, service, event, message, caller, worker_id, attempts, reason, error_code, status, duration_ms,

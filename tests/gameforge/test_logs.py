@@ -193,6 +193,12 @@ def test_a_bad_query_is_shown_with_its_place(run: Run) -> None:
     assert "\n  fields @timestamp | stat count(*)\n                      ^^^^\n" in result.stderr
 
 
+def test_a_name_that_no_line_of_ours_has_is_pointed_at(run: Run) -> None:
+    result = run("--query", "filter evnt = 'job_failed' | stats count(*) as n by error_code", "--format", "json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+    assert result.stderr == "evnt is no name of our vocabulary; did you mean event?\n"
+
+
 def test_all_saved_queries_run_with_the_newest_job_as_the_example(run: Run) -> None:
     result = run("--all")
     assert result.exit_code == 0, result.output
@@ -232,6 +238,36 @@ def test_a_jobs_story_as_json_has_all_fields(run: Run) -> None:
     assert story[-1]["total_seconds"] == 8.0
 
 
+def sums(tmp_path: Path, group: str, *lines: tuple[int, str]) -> list[str]:
+    """How a job's story ends, of the lines that a stopped cloud kept."""
+    kept = "".join(json.dumps((moment, group, "stream", message, moment)) + "\n" for moment, message in lines)
+    (tmp_path / KEPT_LINES_NAME).write_text(kept)
+    told = timeline.job_timeline(log_sources.laptop_logs(tmp_path), JOB, [group], at(0), at(60)).sums()
+    return [" ".join(row.split()) for row in told]
+
+
+def test_a_job_whose_only_attempt_was_lost_has_not_ended(tmp_path: Path) -> None:
+    job = {"job_id": JOB, "queue_wait_seconds": 0.5}
+    took = {"run_seconds": 2.0, "device_seconds": 1.0, "cost_dollars": 0.00001, "total_seconds": 3.0}
+    received = line(1, "worker", "job_received", "received", **job)
+    for event in ("job_lost", "job_handed_back"):
+        assert sums(tmp_path, WORKER, received, line(3, "worker", event, "given up", **job, **took)) == [
+            "waited 0.500 s until a worker took it up",
+            "ran 2.000 s in 1 attempt",
+            "cost 0.000010 $ for 1.000 s of the device",
+            "it has not ended, as far as these lines tell",
+        ]
+
+
+def test_a_job_that_was_canceled_in_the_queue_met_no_worker(tmp_path: Path) -> None:
+    waited = {"queue_wait_seconds": 0.5, "total_seconds": 0.5, "device_seconds": 0.0, "cost_dollars": 0.0}
+    assert sums(tmp_path, API, line(1, "api", "job_canceled", "canceled", job_id=JOB, **waited)) == [
+        "waited 0.500 s and no worker took it up",
+        "took 0.500 s from being accepted to its end",
+        "cost 0.000000 $ for 0.000 s of the device",
+    ]
+
+
 def test_a_job_that_is_not_there_or_not_the_only_one_is_an_error(run: Run) -> None:
     assert "fits 2 jobs" in run("job", "0f3cb2").stderr
     assert "no line of a job ffffff" in run("job", "ffffff").stderr
@@ -243,6 +279,10 @@ def test_arguments_that_do_not_go_together_are_refused(run: Run) -> None:
     assert "give one of them" in run("jobs/slowest", "--all").stderr
     assert "--all writes tables" in run("--all", "--format", "json").stderr
     assert "there is no saved query none" in run("none").stderr
+    assert "takes no 0f3cb2a1; an id goes after `job`" in run("slowest", "0f3cb2a1").stderr
+    assert "--set is for saved queries" in run("--query", "limit 1", "--set", "job_id=x").stderr
+    assert "which job?" in run("job").stderr
+    assert f"there is no log group /none; there are {API}" in run("--query", "limit 1", "--group", "/none").stderr
     assert "--since 5x" in run("--query", "limit 1", "--since", "5x").stderr
     assert run("--query", "limit 1", "--since", "1h", "--from", "2026-01-01").exit_code == 1
 
