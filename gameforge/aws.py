@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 
-from gameforge.aws_errors import AwsError
+from gameforge.aws_errors import AwsError, explained
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,12 @@ class Aws:
 
 
 def callers_aws(profile: str | None, region: str | None) -> Aws:
-    """AWS as the caller's environment and configuration have it. Raises `AwsError` where no region is chosen.
+    """AWS as the caller's environment and configuration have it. Credentials are looked for at the first call only.
 
-    Credentials are looked for at the first call, not here. `botocore.exceptions.ProfileNotFound` goes through.
+    Raises `AwsError` for a profile that is not there, and where no region is chosen.
     """
-    session = boto3.Session(profile_name=profile, region_name=region)
+    with explained():
+        session = boto3.Session(profile_name=profile, region_name=region)
     if session.region_name is None:
         raise AwsError(
             "no AWS region is chosen. Give --region, put region into deploy.toml, or set AWS_REGION, "

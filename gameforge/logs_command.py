@@ -108,10 +108,13 @@ def _source(aws: bool, profile: str | None, region: str | None) -> Iterator[Sour
 def _span(
     source: Source, since: str | None, start: str | None, end: str | None, since_default: str | None
 ) -> tuple[datetime, datetime]:
-    if isinstance(source, LaptopLogs) and source.span and not (since or start or end):
+    if isinstance(source, LaptopLogs) and source.span:
         first, last = source.span
-        errors.print(f"no local cloud is running: these are the lines it kept, {first:%Y-%m-%d %H:%M} to {last:%H:%M}")
-        return first, last
+        errors.print(
+            f"no local cloud is running: these are of the lines it kept, {first:%d %B %H:%M} to {last:%d %B %H:%M}"
+        )
+        if not (since or start or end):
+            return first, last
     return time_span(since or (None if start else since_default), start, end)
 
 

@@ -12,7 +12,8 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from gameforge.aws_errors import explain, missing_action
+from gameforge.aws import callers_aws
+from gameforge.aws_errors import AwsError, explain, missing_action
 from gameforge.stack_events import advice_for
 
 
@@ -76,3 +77,8 @@ def test_a_stacks_failure_comes_with_the_way_out(reason: str, words: str) -> Non
 
 def test_an_unknown_failure_gets_no_advice() -> None:
     assert advice_for("the moon is in the wrong house", "s") is None
+
+
+def test_a_profile_that_is_not_there_is_told_by_every_command_that_takes_one() -> None:
+    with pytest.raises(AwsError, match="aws configure list-profiles"):
+        callers_aws("nobody-has-this-profile", "eu-west-1")

@@ -292,7 +292,10 @@ def test_what_a_stopped_cloud_kept_can_be_asked(run: Run, logged: Aws, tmp_path:
     (tmp_path / "endpoint.json").unlink()
     result = run("jobs/slowest", "--format", "csv")
     assert result.stdout.splitlines()[1:] == [f"{JOB},8.0", f"{OTHER},0.5"]
-    assert "these are the lines it kept" in result.stderr
+    assert "these are of the lines it kept" in result.stderr
+    nothing = run("jobs/slowest", "--since", "1s")
+    assert "no local cloud is running" in nothing.stderr
+    assert "0 rows" in nothing.stderr
     (tmp_path / KEPT_LINES_NAME).unlink()
     assert "none has kept its log" in run("jobs/slowest").stderr
 
