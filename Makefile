@@ -76,8 +76,8 @@ lint: setup-all .venv-checkov/installed  ## ruff, mypy, hadolint, the OpenAPI do
 mutants: setup-all .venv-checkov/installed  ## prove that the gates catch what is wrong: single faults, each caught by at least one
 	$(RUN) -m stacks.mutants
 
-test: setup-all  ## all tests, against the emulator and the real pipeline
-	$(BIN)/pytest
+test: setup-all  ## the tests, against the emulator and the real pipeline; the API's are in test-api (minutes)
+	$(BIN)/pytest --ignore=tests/api
 
 test-api: setup-all  ## the deployed API: every route and error, random requests, 1,000 jobs through trouble (minutes)
 	$(BIN)/pytest tests/api -m "endurance or not endurance"
