@@ -38,7 +38,7 @@ def test_what_jobs_used_adds_up_to_what_the_device_worked(backend: Backend, prox
     for job in (one, three, alone):
         line = worker.log.wait_for(event="job_succeeded", job_id=job.job_id)
         assert (line["instance_type"], line["device"], line["caller"]) == ("g4dn.xlarge", "cpu", "tests")
-        assert line["cost_dollars"] == prices.dollars(DOLLARS_PER_HOUR, line["device_seconds"])
+        assert line["cost_dollars"] == pytest.approx(prices.dollars(DOLLARS_PER_HOUR, line["device_seconds"]), abs=1e-7)
         assert (job.device_seconds, job.cost_dollars) == (line["device_seconds"], line["cost_dollars"])
         assert (job.instance_type, line["pixel_steps"]) == ("g4dn.xlarge", job.request.pixel_steps)
         assert line["images"] == job.request.num_images
@@ -81,7 +81,7 @@ def test_a_canceled_job_pays_for_what_it_used_and_its_neighbour_for_the_rest(bac
     assert (end["images"], end["batch_jobs"], end["attempts"]) == (0, 2, 1)
     assert ended.device_seconds
     assert ended.device_seconds == end["device_seconds"]
-    assert ended.cost_dollars == prices.dollars(DOLLARS_PER_HOUR, end["device_seconds"])
+    assert ended.cost_dollars == pytest.approx(prices.dollars(DOLLARS_PER_HOUR, end["device_seconds"]), abs=1e-7)
     assert rest.device_seconds is not None
     assert rest.device_seconds > ended.device_seconds
     assert device_seconds(worker) == pytest.approx(busy_seconds(worker), abs=1e-4)
