@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from gameforge import keys
 from gameforge.client import Client, ClientError
+from gameforge.cost_command import cost_command
 from gameforge.doctor.command import doctor_command
 from gameforge.endpoint import ENV_KEY, ENV_URL, NoEndpointError, find_endpoint
 from gameforge.logs_command import logs_command
@@ -20,6 +21,7 @@ app.add_typer(keys.app, name="keys")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
+app.command("cost")(cost_command)
 app.command("deploy")(deploy_command)
 app.command("diff")(diff_command)
 app.command("destroy")(destroy_command)

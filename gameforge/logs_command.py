@@ -80,9 +80,9 @@ def logs_command(
         if every and form is not Format.TABLE:
             raise AwsError(f"--all writes tables; ask one query at a time for {form}.")
         groups = tuple(group or dict.fromkeys(each for one in saved.values() for each in one.log_groups))
-        with _source(aws, profile, settings.region) as source:
+        with open_source(aws, profile, settings.region) as source:
             _check_groups(source, group or ())
-            span = _span(source, since, start, end, JOB_SINCE if name == JOB else None)
+            span = asked_span(source, since, start, end, JOB_SINCE if name == JOB else None)
             if name == JOB:
                 _show_job(job_timeline(source, job_id or "", groups, *span), form)
             elif every:
@@ -97,7 +97,8 @@ def logs_command(
 
 
 @contextmanager
-def _source(aws: bool, profile: str | None, region: str | None) -> Iterator[Source]:
+def open_source(aws: bool, profile: str | None, region: str | None) -> Iterator[Source]:
+    """Where the logs are: the laptop cloud, or CloudWatch. Raises `AwsError`."""
     if not aws:
         yield laptop_logs(STATE)
         return
@@ -105,9 +106,10 @@ def _source(aws: bool, profile: str | None, region: str | None) -> Iterator[Sour
         yield CloudWatchLogs(callers_aws(profile, region), status.update)
 
 
-def _span(
+def asked_span(
     source: Source, since: str | None, start: str | None, end: str | None, since_default: str | None
 ) -> tuple[datetime, datetime]:
+    """From when to when; without any of the options, all lines that a stopped cloud has kept. Raises `AwsError`."""
     if isinstance(source, LaptopLogs) and source.span:
         first, last = source.span
         errors.print(

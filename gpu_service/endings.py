@@ -137,13 +137,13 @@ class Endings:
 
     def _measure(self, held: Held) -> Measured:
         """What the attempt took; to be asked when the job is off the device."""
-        price = self._host.dollars_per_hour
+        price, device_seconds = self._host.dollars_per_hour, round(held.device_seconds, 6)
         return Measured(
             instance_type=self._host.instance_type,
             generate_seconds=round(held.generate_seconds, 6),
-            device_seconds=round(held.device_seconds, 6),
+            device_seconds=device_seconds,
             store_seconds=round(held.store_seconds, 6),
-            cost_dollars=None if price is None else dollars(price, held.device_seconds),
+            cost_dollars=None if price is None else dollars(price, device_seconds),
         )
 
     def _count(self, held: Held, measured: Measured, *, images: int = 0, ended_at: str | None = None) -> EndFields:

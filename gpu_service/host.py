@@ -45,7 +45,7 @@ def read_host(settings: WorkerSettings, environment: Mapping[str, str]) -> Host:
         price = _list_price(instance_type, region, task)
         if price is not None and left.get("purchase") == SPOT:
             price *= settings.spot_price_factor
-    return Host(instance_type, None if price is None else price / prices.gpus(instance_type))
+    return Host(instance_type, None if price is None else round(price / prices.gpus(instance_type), 6))
 
 
 def _left_by_host(file: Path) -> dict[str, Any]:

@@ -17,6 +17,8 @@ _HIDDEN: Final = frozenset(
     {
         *("level", "timestamp", "service", "event", "message", "correlation_id", "job_id"),
         *("exception_name", "stack_trace", "method", "route", "status", "_aws"),
+        # There is one of each.
+        *("project", "worker_id", "instance_type"),
     }
 )
 # What Lambda itself writes around each request.

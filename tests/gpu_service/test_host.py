@@ -53,7 +53,7 @@ def ecs(answer: dict[str, Any]) -> Iterator[str]:
 def test_a_laptop_costs_what_the_cpu_service_does(tmp_path: Path) -> None:
     found = host(tmp_path)
     assert found.instance_type == "local"
-    assert found.dollars_per_hour == pytest.approx(143.784 / 720)
+    assert found.dollars_per_hour == pytest.approx(143.784 / 720, abs=1e-6)
 
 
 def test_the_host_says_what_it_is_and_where(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_fargate_is_priced_by_its_parts(tmp_path: Path) -> None:
     with ecs(task) as uri:
         found = host(tmp_path, **{ENV_TASK_METADATA: uri})
     assert found.instance_type == "fargate"
-    assert found.dollars_per_hour == pytest.approx(143.784 / 720)
+    assert found.dollars_per_hour == pytest.approx(143.784 / 720, abs=1e-6)
     with ecs({**task, "Limits": {"CPU": 1, "Memory": 2048}, "EphemeralStorageMetrics": {}}) as uri:
         assert host(tmp_path, **{ENV_TASK_METADATA: uri}).dollars_per_hour == pytest.approx(0.04048 + 2 * 0.004445)
 

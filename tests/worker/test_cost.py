@@ -22,6 +22,17 @@ def device_seconds(worker: WorkerProcess) -> float:
     return sum(float(line["device_seconds"]) for line in worker.log.lines if line.get("event") in ENDS)
 
 
+def metrics(worker: WorkerProcess) -> dict[str, list[float]]:
+    """The values that CloudWatch would have, by metric."""
+    found: dict[str, list[float]] = {}
+    for line in worker.log.lines:
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", ()):
+            assert (line["project"], line["service"]) == ("gameforge", "worker")
+            for metric in directive["Metrics"]:
+                found.setdefault(metric["Name"], []).extend(line[metric["Name"]])
+    return found
+
+
 def stop(worker: WorkerProcess) -> None:
     worker.terminate()
     assert worker.wait() == ExitCode.STOPPED
@@ -46,6 +57,15 @@ def test_what_jobs_used_adds_up_to_what_the_device_worked(backend: Backend, prox
         assert line["total_seconds"] == pytest.approx(parts, abs=0.002)
         assert line["run_seconds"] >= line["generate_seconds"] + line["store_seconds"] - 0.002
         assert line["store_seconds"] > 0
+    sent = metrics(worker)
+    lines = [line for line in worker.log.lines if line.get("event") == "job_succeeded"]
+    assert sorted(sent["TotalSeconds"]) == sorted(line["total_seconds"] for line in lines)
+    assert sum(sent["JobDollars"]) == pytest.approx(sum(line["cost_dollars"] for line in lines), abs=1e-7)
+    assert (sum(sent["JobsSucceeded"]), sum(sent["Images"]), sum(sent["Batches"])) == (3, 5, 2)
+    assert sum(sent["BusySeconds"]) == pytest.approx(device_seconds(worker), abs=1e-4)
+    assert {"IdleSeconds", "AliveDollars", "IdleDollars", "GenerateSeconds", "StoreSeconds", "QueueWaitSeconds"} <= set(
+        sent
+    )
     # They were made together, and one of them is three of the four pictures.
     assert alone.device_seconds
     assert one.device_seconds
