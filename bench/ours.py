@@ -77,7 +77,7 @@ class OurWorker:
             "GAMEFORGE_PRECISION": "fp32",
         }
         started = time.perf_counter()
-        self._process = start(
+        self.process = start(
             [sys.executable, "-m", "gpu_service"],
             {
                 **aws.environment,
@@ -99,13 +99,13 @@ class OurWorker:
         threading.Thread(target=self._read, daemon=True).start()
         deadline = started + TIMEOUT_SECONDS
         while not self._ready.wait(0.1):
-            if self._process.poll() is not None or time.perf_counter() > deadline:
-                raise RuntimeError(f"the worker did not become ready; exit code {self._process.poll()}")
+            if self.process.poll() is not None or time.perf_counter() > deadline:
+                raise RuntimeError(f"the worker did not become ready; exit code {self.process.poll()}")
         self.ready_seconds = time.perf_counter() - started
 
     def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-        for line in self._process.stdout:
+        assert self.process.stdout is not None  # noqa: S101 - it is a pipe
+        for line in self.process.stdout:
             # Cheaper than taking every line apart, while a measurement runs.
             if f'"{Event.JOB_SUCCEEDED}"' in line:
                 with self._changed:
@@ -152,13 +152,13 @@ class OurWorker:
 
     def pss_mb(self) -> float:
         """The proportional memory of its processes, in megabytes."""
-        process = psutil.Process(self._process.pid)
+        process = psutil.Process(self.process.pid)
         family = [process, *process.children(recursive=True)]
         return sum(float(member.memory_full_info().pss) for member in family) / 1e6
 
     def close(self) -> None:
         """End it."""
-        end(self._process)
+        end(self.process)
 
     def _accept(self, seed: int) -> str:
         request = GenerationRequest(

@@ -50,14 +50,14 @@ class Peer:
         """Start it and wait for its first picture. Raises `PeerError`."""
         self._port = port
         path = ROOT / "bench" / "contenders" / f"{app}_app.py"
-        self._process = start([str(python), str(path), str(CHECKPOINT_DIR), str(port), str(batch)])
+        self.process = start([str(python), str(path), str(CHECKPOINT_DIR), str(port), str(batch)])
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 self._ask(0)
                 return
             except (OSError, http.client.HTTPException, PeerError) as error:
-                if self._process.poll() is not None or time.monotonic() > deadline:
+                if self.process.poll() is not None or time.monotonic() > deadline:
                     self.close()
                     raise PeerError(f"{app} did not start: {error}") from error
                 time.sleep(0.5)
@@ -85,7 +85,7 @@ class Peer:
 
     def close(self) -> None:
         """End it."""
-        end(self._process)
+        end(self.process)
 
     def _ask(self, seed: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=REQUEST_SECONDS)

@@ -1,8 +1,10 @@
 """Contenders as processes: started with the same threads, waited for, ended with their children."""
 
 import os
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import psutil
 
@@ -25,6 +27,33 @@ def start(command: Sequence[str], environment: Mapping[str, str] | None = None) 
     )
 
 
+@contextmanager
+def awake(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """Inside, a paused contender may work; then it is paused again.
+
+    Servers look around while they idle: here, the model servers took half a core from whoever was being measured.
+    """
+    _signal(process, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        pause(process)
+
+
+def pause(process: "subprocess.Popen[str]") -> None:
+    """Let a contender and everything that it started stand still."""
+    _signal(process, signal.SIGSTOP)
+
+
+def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    root = psutil.Process(process.pid)
+    for member in (root, *root.children(recursive=True)):
+        try:
+            member.send_signal(number)
+        except psutil.NoSuchProcess:
+            continue
+
+
 def end(process: "subprocess.Popen[str]") -> None:
     """End a contender and everything that it started."""
     try:
@@ -34,6 +63,7 @@ def end(process: "subprocess.Popen[str]") -> None:
         return
     for member in family:
         try:
+            member.send_signal(signal.SIGCONT)
             member.terminate()
         except psutil.NoSuchProcess:
             continue

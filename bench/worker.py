@@ -9,16 +9,18 @@ import json
 import signal
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bench.ours import EmulatedAws, OurWorker
 from bench.peers import Peer, PeerError, install
-from bench.processes import end, start
+from bench.processes import awake, end, pause, start
 from bench.workload import SIZE_PX, STEPS
 from local_cloud import BUILD
 from tiny_sdxl import CHECKPOINT_DIR
@@ -30,7 +32,18 @@ RESULT: Final = BUILD / "bench" / "worker.json"
 SHIPPED: Final = "ours, as it ships"
 PEERS: Final = {"LitServe": "litserve", "Ray Serve": "ray"}
 
-Contender = Callable[[int], float]
+
+@dataclass(frozen=True)
+class Contender:
+    """Makes pictures in a process of its own, which stands still while it is not its turn."""
+
+    make: Callable[[int], float]
+    process: "subprocess.Popen[str]"
+
+    def run(self, jobs: int) -> float:
+        """Seconds for `jobs` pictures."""
+        with awake(self.process):
+            return self.make(jobs)
 
 
 def free_port() -> int:
@@ -56,7 +69,8 @@ def bare(stack: ExitStack) -> Callable[[int], Contender]:
         return pipes[1].readline()
 
     ask("")
-    return lambda batch: lambda jobs: float(ask(f"{jobs} {batch}\n"))
+    pause(process)
+    return lambda batch: Contender(lambda jobs: float(ask(f"{jobs} {batch}\n")), process)
 
 
 def peers(stack: ExitStack) -> dict[str, Contender]:
@@ -75,7 +89,8 @@ def peers(stack: ExitStack) -> dict[str, Contender]:
                 print(f"without {name}, batch {batch}: {error}")
                 continue
             stack.callback(peer.close)
-            found[f"{name}, batch {batch}"] = peer.run
+            pause(peer.process)
+            found[f"{name}, batch {batch}"] = Contender(peer.run, peer.process)
     return found
 
 
@@ -97,27 +112,30 @@ def main() -> int:
         stack.callback(alone.close)
         alone.run(arguments.jobs)
         ready_seconds, pss_mb = alone.ready_seconds, alone.pss_mb()
+        pause(alone.process)
         batched = OurWorker(aws, BATCH)
         stack.callback(batched.close)
+        pause(batched.process)
         shipped = OurWorker(aws, None)
         stack.callback(shipped.close)
         print("waiting until our worker has compiled its pipeline: minutes the first time", flush=True)
         shipped.warm_up(arguments.jobs)
+        pause(shipped.process)
         bare_with = bare(stack)
         contenders: dict[str, Contender] = {
             "bare, batch 1": bare_with(1),
-            "ours, batch 1": alone.run,
+            "ours, batch 1": Contender(alone.run, alone.process),
             f"bare, batch {BATCH}": bare_with(BATCH),
-            f"ours, batch {BATCH}": batched.run,
-            SHIPPED: shipped.run,
+            f"ours, batch {BATCH}": Contender(batched.run, batched.process),
+            SHIPPED: Contender(shipped.run, shipped.process),
             **({} if arguments.no_peers else peers(stack)),
         }
         seconds: dict[str, list[float]] = {name: [] for name in contenders}
         for contender in contenders.values():
-            contender(arguments.jobs)
+            contender.run(arguments.jobs)
         for number in range(arguments.rounds):
             for name, contender in contenders.items():
-                seconds[name].append(contender(arguments.jobs))
+                seconds[name].append(contender.run(arguments.jobs))
             print(f"round {number + 1} of {arguments.rounds}", flush=True)
 
     figures = evaluate(seconds, arguments.jobs)
