@@ -47,13 +47,15 @@ class LaptopLogs:
             raise AwsError(str(error)) from error
 
 
-def laptop_logs(state: Path) -> LaptopLogs:
-    """The logs of the local cloud whose state is in this folder. Raises `AwsError` if there are none."""
-    try:
-        endpoint = json.loads((state / "endpoint.json").read_text())
-    except FileNotFoundError:
-        return _kept(state / KEPT_LINES_NAME)
-    logs = logs_client(endpoint["aws_url"])
+def laptop_logs(states: Sequence[Path]) -> LaptopLogs:
+    """The logs of the local cloud that runs with its state in one of these folders; without one, those that the last
+    one kept. Raises `AwsError` if there are none.
+    """
+    endpoints = [state / "endpoint.json" for state in states]
+    running = next((endpoint for endpoint in endpoints if endpoint.exists()), None)
+    if running is None:
+        return _kept([state / KEPT_LINES_NAME for state in states])
+    logs = logs_client(json.loads(running.read_text())["aws_url"])
 
     def read(groups: Sequence[str], start_ms: int, end_ms: int) -> list[LogLine]:
         try:
@@ -66,14 +68,14 @@ def laptop_logs(state: Path) -> LaptopLogs:
     return LaptopLogs(read, lambda: group_names(logs))
 
 
-def _kept(path: Path) -> LaptopLogs:
-    try:
-        lines = kept_lines(path)
-    except FileNotFoundError:
+def _kept(paths: Sequence[Path]) -> LaptopLogs:
+    written = [path for path in paths if path.exists()]
+    if not written:
         raise AwsError(
             "no local cloud is running, and none has kept its log. Start one with `make up`, or ask CloudWatch with "
             "--aws."
-        ) from None
+        )
+    lines = kept_lines(max(written, key=lambda path: path.stat().st_mtime))
     if not lines:
         raise AwsError("no local cloud is running, and the last one wrote no log line.")
 

@@ -21,9 +21,11 @@ from gameforge.saved_queries import SavedQuery, find_query, read_saved_queries
 from gameforge.timeline import COLUMNS, Timeline, job_timeline
 from insights import QueryError, Result, parse
 from jobs.logs import FIELD_NAMES
-from local_cloud import STATE
+from local_cloud import DEMO_STATE, STATE
 from local_cloud.deployment import PROJECT
 
+# Of `make up`, and of `make demo`.
+STATES: Final = (STATE, DEMO_STATE)
 JOB: Final = "job"
 JOB_ID: Final = "job_id"
 # Jobs are asked about the day after, too.
@@ -100,7 +102,7 @@ def logs_command(
 def open_source(aws: bool, profile: str | None, region: str | None) -> Iterator[Source]:
     """Where the logs are: the laptop cloud, or CloudWatch. Raises `AwsError`."""
     if not aws:
-        yield laptop_logs(STATE)
+        yield laptop_logs(STATES)
         return
     with errors.status("asking CloudWatch") as status:
         yield CloudWatchLogs(callers_aws(profile, region), status.update)

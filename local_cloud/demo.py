@@ -4,7 +4,6 @@ import argparse
 import io
 import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -14,7 +13,7 @@ from rich.console import Console
 from gameforge.aws_errors import AwsError
 from gameforge.client import Client, ClientError
 from jobs.job import seconds_between
-from local_cloud import BUILD
+from local_cloud import BUILD, DEMO_STATE
 from local_cloud.cloud import API_PORT_DEFAULT, AWS_PORT_DEFAULT, LocalCloud
 from local_cloud.processes import CloudError
 
@@ -105,7 +104,7 @@ def main() -> int:
     cloud = LocalCloud(
         api_port=arguments.port,
         aws_port=arguments.aws_port,
-        state=Path(BUILD / "demo" / "cloud"),
+        state=DEMO_STATE,
         say=lambda text: console.print(f"{time.monotonic() - started:5.1f} s  {text}", soft_wrap=True),
     )
     try:

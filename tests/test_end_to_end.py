@@ -102,7 +102,7 @@ def test_every_saved_query_runs_over_the_laptop_clouds_logs(
 ) -> None:
     job = post(api, prompt="a blue key", num_inference_steps=1)
     wait_until(api, job["id"], "succeeded")
-    monkeypatch.setattr(logs_command, "STATE", cloud.state)
+    monkeypatch.setattr(logs_command, "STATES", (cloud.state,))
 
     def logs(*arguments: str) -> str:
         done = CliRunner().invoke(app, ["logs", *arguments])

@@ -108,7 +108,7 @@ def run(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[R
     write(aws, WORKER, WORKER_LINES)
     write(aws, SWEEP, SWEEP_LINES)
     (tmp_path / "endpoint.json").write_text(json.dumps({"aws_url": aws.endpoint_url}))
-    monkeypatch.setattr(logs_command, "STATE", tmp_path)
+    monkeypatch.setattr(logs_command, "STATES", (tmp_path,))
 
     def invoke(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["cost", *arguments])

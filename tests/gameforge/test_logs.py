@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -118,7 +119,7 @@ def run(logged: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     template = tmp_path / "observability.yaml"
     template.write_text(TEMPLATE)
     monkeypatch.setattr(saved_queries, "TEMPLATE", template)
-    monkeypatch.setattr(logs_command, "STATE", tmp_path)
+    monkeypatch.setattr(logs_command, "STATES", (tmp_path,))
     monkeypatch.chdir(tmp_path)
 
     def invoke(*arguments: str) -> Result:
@@ -242,7 +243,7 @@ def sums(tmp_path: Path, group: str, *lines: tuple[int, str]) -> list[str]:
     """How a job's story ends, of the lines that a stopped cloud kept."""
     kept = "".join(json.dumps((moment, group, "stream", message, moment)) + "\n" for moment, message in lines)
     (tmp_path / KEPT_LINES_NAME).write_text(kept)
-    told = timeline.job_timeline(log_sources.laptop_logs(tmp_path), JOB, [group], at(0), at(60)).sums()
+    told = timeline.job_timeline(log_sources.laptop_logs((tmp_path,)), JOB, [group], at(0), at(60)).sums()
     return [" ".join(row.split()) for row in told]
 
 
@@ -421,3 +422,15 @@ def test_spans_of_time_are_read_and_checked() -> None:
             time_span(since, start, end, now)
     with pytest.raises(AwsError, match="ends before it begins"):
         time_span(None, "2026-02-01", "2026-01-01", now)
+
+
+def test_of_two_logs_that_were_kept_the_newer_one_is_asked(tmp_path: Path) -> None:
+    states = (tmp_path / "up", tmp_path / "demo")
+    for age_seconds, state in enumerate(states):
+        state.mkdir()
+        kept = state / KEPT_LINES_NAME
+        kept.write_text(json.dumps([1000, f"/ecs/{state.name}", "s", "{}", 1000]) + "\n")
+        os.utime(kept, (1_000_000 - age_seconds, 1_000_000 - age_seconds))
+    assert log_sources.laptop_logs(states).groups() == ["/ecs/up"]
+    os.utime(states[1] / KEPT_LINES_NAME)
+    assert log_sources.laptop_logs(states).groups() == ["/ecs/demo"]
