@@ -6,7 +6,8 @@ Imports only what every Python has: the API's function reads it too.
 from dataclasses import dataclass
 from typing import Final
 
-# Linux, on demand, shared tenancy, without tax, in dollars an hour; a pair that could not be looked up is not here.
+# Linux, on demand, shared tenancy, without tax, in dollars an hour, from public copies of the list. Outside the United
+# States some sizes of a family are its other sizes' price by the same ratio. A pair with nothing to go by is not here.
 # Source: https://aws.amazon.com/ec2/pricing/on-demand/ and https://aws.amazon.com/fargate/pricing/
 PRICES_DATE: Final = "2026-11-25"
 
