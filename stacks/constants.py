@@ -123,7 +123,7 @@ WEBHOOK_RETRY_SECONDS: Final = (5, 60, 300, 1800, 7200, 18_000, 36_000)
 STAGE_REQUESTS_PER_SECOND: Final = 100
 STAGE_REQUESTS_BURST: Final = 200
 IMAGE_SIZE_PX: Final = 1024
-# 16 pictures of 1024 x 1024 at 25 steps: about seven minutes of a T4.
+# As much as 16 pictures of 1024 x 1024 at 25 steps: about seven minutes of a T4.
 PIXEL_STEPS_MAX: Final = 16 * 1024 * 1024 * 25
 GATEWAY_LOGS_POLICY: Final = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
