@@ -36,7 +36,7 @@ T = TypeVar("T")
 ATTEMPTS_MAX: Final = 4
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 30
-# Names the program to AWS, and spares botocore half a millisecond a call in which it would put its own together.
+# Names the program to AWS; botocore would put its own together anew for each call.
 USER_AGENT: Final = "gameforge-sdxl-worker"
 # What a call raises when the process is gone.
 PROCESS_GONE: Final = (EOFError, OSError)

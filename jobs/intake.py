@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from jobs import names
+from jobs.items import from_item, to_item
 from jobs.job import Job, Status, timestamp
-from jobs.store import _from_item, _to_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,18 +38,6 @@ class Intake:
         self._dynamodb = dynamodb
         self._table = table
 
-    def create(self, job: Job) -> None:
-        """Write a new job. Its id is random: if it is there already, it is this write, which the SDK sent twice."""
-        try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=_to_item(job),
-                ConditionExpression=f"attribute_not_exists({names.JOB_ID})",
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-
     def create_once(self, job: Job, idempotency_key: str, body_hash: str) -> Use | None:
         """Write a new job together with its owner's key, both or neither, unless the key was used before.
 
@@ -75,7 +63,7 @@ class Intake:
                             "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
                         }
                     },
-                    {"Put": {"TableName": self._table, "Item": _to_item(job)}},
+                    {"Put": {"TableName": self._table, "Item": to_item(job)}},
                 ]
             )
         except ClientError as error:
@@ -147,7 +135,7 @@ class Intake:
         if condition:
             query["FilterExpression"] = condition
         pages = self._dynamodb.get_paginator("query").paginate(**query)
-        return [_from_item(item) for page in pages for item in page["Items"]]
+        return [from_item(item) for page in pages for item in page["Items"]]
 
     def use(self, owner: str, idempotency_key: str) -> Use | None:
         """What the owner used this key for, if anything."""

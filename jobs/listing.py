@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import from_json, to_json
 
 from jobs import names
+from jobs.items import from_item
 from jobs.job import Job, Status
-from jobs.store import _from_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -59,7 +59,7 @@ class Listing:
             if start:
                 query["ExclusiveStartKey"] = start
             answer = self._dynamodb.query(**query)
-            found = [_from_item(item) for item in answer["Items"]]
+            found = [from_item(item) for item in answer["Items"]]
             room = limit - len(jobs)
             jobs += found[:room]
             start = answer.get("LastEvaluatedKey")
@@ -87,7 +87,7 @@ class Listing:
             ScanIndexForward=oldest_first,
             Limit=limit,
         )
-        return [_from_item(item) for item in answer["Items"]]
+        return [from_item(item) for item in answer["Items"]]
 
 
 def _index_key(job: Job) -> dict[str, Any]:

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
-from pydantic_core import from_json
 
 from jobs import names
+from jobs.items import from_item, to_item
 from jobs.job import Job, JobError, Status, StoredImage, WebhookOutcome, timestamp
-from jobs.measured import SUMS, Measured
+from jobs.measured import Measured
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_NUMBERS = frozenset({"attempts", "step", "total_steps", names.EXPIRES_AT, *SUMS})
 # DynamoDB's own limit.
 _BATCH_GET_MAX = 100
-_NESTED = frozenset({"request", "images", "error", "webhook"})
 # Stays on a job that has ended or been handed back, so that a write which is repeated knows itself again.
 _LEASE_TOKEN = "lease_token"  # noqa: S105 - an attribute's name
 
@@ -52,20 +50,21 @@ class JobStore:
         self._table = table
 
     def create(self, job: Job) -> None:
-        """Write a new job. Raises `ValueError` if its id is taken."""
+        """Write a new job. Its id is random: if it is there already, it is this write, which the SDK sent twice."""
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item=_to_item(job),
+                Item=to_item(job),
                 ConditionExpression=f"attribute_not_exists({names.JOB_ID})",
             )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            raise ValueError(f"job {job.job_id} exists already") from None
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
 
     def get(self, job_id: str) -> Job | None:
         """The job as it stands now, or None if there is none."""
         found = self._dynamodb.get_item(TableName=self._table, Key=_key(job_id), ConsistentRead=True)
-        return _from_item(found["Item"]) if "Item" in found else None
+        return from_item(found["Item"]) if "Item" in found else None
 
     def unfinished(self, job_ids: Collection[str]) -> set[str]:
         """Which of these jobs have not ended."""
@@ -114,7 +113,7 @@ class JobStore:
             },
             written=(Status.RUNNING, lease),
         )
-        return (_from_item(changed), lease) if changed else None
+        return (from_item(changed), lease) if changed else None
 
     def renew(
         self, lease: Lease, *, lease_seconds: float, step: int, total_steps: int, preview: str | None = None
@@ -197,7 +196,7 @@ class JobStore:
                 "#status = :running",
                 {":running": {"S": Status.RUNNING}, ":true": {"BOOL": True}},
             )
-            job = _from_item(changed) if changed else self.get(job_id)
+            job = from_item(changed) if changed else self.get(job_id)
             found = Cancellation(job, is_end=ended is not None) if job else None
             if changed or job is None or job.status.is_final:
                 return found
@@ -247,7 +246,7 @@ class JobStore:
         )
         if changed is None:
             raise LostLeaseError(f"job {lease.job_id} is no longer held by this worker")
-        return _from_item(changed)
+        return from_item(changed)
 
     def _update(
         self,
@@ -289,25 +288,3 @@ def _is_written(item: dict[str, Any], status: Status, lease: Lease) -> bool:
 
 def _key(job_id: str) -> dict[str, Any]:
     return {names.JOB_ID: {"S": job_id}}
-
-
-def _to_item(job: Job) -> dict[str, Any]:
-    item: dict[str, Any] = {}
-    for name, value in job:
-        # No flag is the same as a flag that is not set.
-        if value is None or value == () or value is False:
-            continue
-        if name in _NUMBERS:
-            item[name] = {"N": str(value)}
-        else:
-            item[name] = {"S": value.model_dump_json() if name in _NESTED else str(value)}
-    return item
-
-
-def _from_item(item: dict[str, Any]) -> Job:
-    fields: dict[str, Any] = {}
-    for name in Job.model_fields:
-        if name in item:
-            (value,) = item[name].values()
-            fields[name] = from_json(value) if name in _NESTED else value
-    return Job.model_validate(fields)

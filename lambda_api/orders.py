@@ -112,7 +112,7 @@ class Orders:
         use = None
         try:
             if key is None:
-                self._intake.create(job)
+                self._store.create(job)
             else:
                 use = self._intake.create_once(job, key, body_hash)
         except (KeyInUseError, BotoCoreError, ClientError) as error:

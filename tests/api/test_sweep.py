@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from jobs import names
-from jobs.intake import Intake
 from jobs.job import Job, Status, timestamp
 from jobs.request import GenerationRequest
 from jobs.workers import Workers
@@ -64,7 +63,7 @@ def written(hand: Hand, *, seconds_ago: float) -> Job:
         created_at=timestamp(datetime.now(UTC) - timedelta(seconds=seconds_ago)),
         expires_at=int(time.time()) + 600,
     )
-    Intake(hand.dynamodb, "gameforge-jobs").create(job)
+    hand.store.create(job)
     return job
 
 
