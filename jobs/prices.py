@@ -8,7 +8,8 @@ from typing import Final
 
 # Linux, on demand, shared tenancy, without tax, in dollars an hour, from public copies of the list. Outside the United
 # States some sizes of a family are its other sizes' price by the same ratio. A pair with nothing to go by is not here.
-# Source: https://aws.amazon.com/ec2/pricing/on-demand/ and https://aws.amazon.com/fargate/pricing/
+# AWS's own pages: https://aws.amazon.com/ec2/pricing/on-demand/ and https://aws.amazon.com/fargate/pricing/
+# The day on which they were looked up.
 PRICES_DATE: Final = "2026-11-25"
 
 SECONDS_PER_HOUR: Final = 3600
