@@ -137,8 +137,8 @@ def _remarks(report: CostReport) -> list[str]:
     if report.unsettled_dollars:
         remarks.append(f"{UNSETTLED} is work of jobs that still run, or whose worker was killed.")
     remarks.append(
-        f"AWS's list prices as looked up on {prices.PRICES_DATE}, unless the gpu-cluster stack says otherwise. Not in it: hosts "
-        "before their worker starts and after it stops, disks, network, storage and logs."
+        f"AWS's list prices as looked up on {prices.PRICES_DATE}, unless the gpu-cluster stack says otherwise. "
+        "Not in it: hosts before their worker starts and after it stops, disks, network, storage and logs."
     )
     return remarks
 
