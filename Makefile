@@ -88,7 +88,7 @@ bench-api: setup-all  ## how fast the API starts and answers; also in build/benc
 test-worker: setup-all  ## the worker's endurance: killed at every phase, stopped, starved of AWS (about 10 minutes)
 	$(BIN)/pytest tests/worker -m "endurance or not endurance"
 
-bench-worker: setup-all  ## the worker against the bare pipeline, LitServe and Ray Serve (about 5 minutes)
+bench-worker: setup-all  ## the worker against the bare pipeline, LitServe and Ray Serve (10 minutes on a slow machine)
 	$(RUN) -m bench.worker
 
 train-tiny: setup-all  ## train the small SDXL again, into build/tiny_sdxl (about an hour on two cores; goes on where it was stopped)

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -41,8 +42,11 @@ class EmulatedAws:
         command = [sys.executable, "-m", "local_cloud.emulator", "--state", str(directory)]
         # Its output is a file: a pipe that nobody reads would fill up and stop it.
         with (directory / "emulator.log").open("w") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
-                [*command, "--aws-port", str(port), "--api-port", str(api_port)], stdout=output, stderr=output
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                [*command, "--aws-port", str(port), "--api-port", str(api_port)],
+                stdout=output,
+                stderr=output,
+                text=True,
             )
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while not _answers(f"{self.url}/_ministack/ready"):
@@ -56,8 +60,7 @@ class EmulatedAws:
 
     def close(self) -> None:
         """End it."""
-        self._process.terminate()
-        self._process.wait()
+        end(self.process)
 
 
 class OurWorker:
@@ -90,7 +93,7 @@ class OurWorker:
                 **(plan if batch is not None else {}),
             },
         )
-        self._ended: dict[str, float] = {}
+        self._succeeded: set[str] = set()
         # Of each batch so far, how many pictures it had; and the numbers of pictures that it has compiled for.
         self._batches: list[int] = []
         self._compiled: set[int] = set()
@@ -109,7 +112,7 @@ class OurWorker:
             # Cheaper than taking every line apart, while a measurement runs.
             if f'"{Event.JOB_SUCCEEDED}"' in line:
                 with self._changed:
-                    self._ended[json.loads(line)["job_id"]] = time.perf_counter()
+                    self._succeeded.add(json.loads(line)["job_id"])
                     self._changed.notify_all()
             elif f'"{Event.JOB_GENERATED}"' in line:
                 self._batches.append(json.loads(line)["batch_jobs"])
@@ -123,27 +126,29 @@ class OurWorker:
             elif f'"{Event.JOB_FAILED}"' in line:
                 raise RuntimeError(line)
 
-    def run(self, jobs: int) -> float:
-        """Seconds from the first message on the queue until the last job is recorded as succeeded."""
+    def prepare(self, jobs: int) -> Callable[[], None]:
+        """Accept so many jobs; what is given back sends their messages and returns when all have succeeded."""
         accepted = [self._accept(seed) for seed in range(jobs)]
         entries = [
             {"Id": str(i), "MessageBody": JobMessage(job_id=job_id, correlation_id="bench").model_dump_json()}
             for i, job_id in enumerate(accepted)
         ]
-        started = time.perf_counter()
-        for first in range(0, jobs, MESSAGES_AT_ONCE):
-            batch = entries[first : first + MESSAGES_AT_ONCE]
-            self._aws.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=batch)
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._ended.keys() >= set(accepted), TIMEOUT_SECONDS):
-                raise TimeoutError("not all jobs ended")
-            return max(self._ended[job_id] for job_id in accepted) - started
+
+        def run() -> None:
+            for first in range(0, jobs, MESSAGES_AT_ONCE):
+                batch = entries[first : first + MESSAGES_AT_ONCE]
+                self._aws.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=batch)
+            with self._changed:
+                if not self._changed.wait_for(lambda: self._succeeded >= set(accepted), TIMEOUT_SECONDS):
+                    raise TimeoutError("not all jobs ended")
+
+        return run
 
     def warm_up(self, jobs: int) -> None:
         """Run rounds until all that the worker wants to compile is compiled."""
         for _ in range(WARM_UP_ROUNDS):
             self._batches.clear()
-            self.run(jobs)
+            self.prepare(jobs)()
         # The worker counts batches; here is a line for each job of one.
         used = {size for size in set(self._batches) if self._batches.count(size) >= USES_BEFORE_COMPILING * size}
         with self._changed:

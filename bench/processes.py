@@ -1,10 +1,9 @@
 """Contenders as processes: started with the same threads, waited for, ended with their children."""
 
 import os
-import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import psutil
 
@@ -27,47 +26,40 @@ def start(command: Sequence[str], environment: Mapping[str, str] | None = None) 
     )
 
 
-@contextmanager
-def awake(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """Inside, a paused contender may work; then it is paused again.
+def family(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """A contender and everything that it started; nothing if it has ended."""
+    try:
+        root = psutil.Process(process.pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def suspend(members: Iterable[psutil.Process]) -> None:
+    """Let them stand still.
 
     Servers look around while they idle: here, the model servers took half a core from whoever was being measured.
     """
-    _signal(process, signal.SIGCONT)
-    try:
-        yield
-    finally:
-        pause(process)
+    for member in members:
+        with suppress(psutil.NoSuchProcess):
+            member.suspend()
 
 
-def pause(process: "subprocess.Popen[str]") -> None:
-    """Let a contender and everything that it started stand still."""
-    _signal(process, signal.SIGSTOP)
-
-
-def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
-    root = psutil.Process(process.pid)
-    for member in (root, *root.children(recursive=True)):
-        try:
-            member.send_signal(number)
-        except psutil.NoSuchProcess:
-            continue
+def resume(members: Iterable[psutil.Process]) -> None:
+    """Let them go on."""
+    for member in members:
+        with suppress(psutil.NoSuchProcess):
+            member.resume()
 
 
 def end(process: "subprocess.Popen[str]") -> None:
     """End a contender and everything that it started."""
-    try:
-        root = psutil.Process(process.pid)
-        family = [*root.children(recursive=True), root]
-    except psutil.NoSuchProcess:
-        return
-    for member in family:
-        try:
-            member.send_signal(signal.SIGCONT)
+    members = family(process)
+    for member in members:
+        with suppress(psutil.NoSuchProcess):
             member.terminate()
-        except psutil.NoSuchProcess:
-            continue
-    _, stubborn = psutil.wait_procs(family, timeout=10)
+    resume(members)
+    _, stubborn = psutil.wait_procs(members, timeout=10)
     for member in stubborn:
         member.kill()
     process.wait()

@@ -1,49 +1,39 @@
 """`make bench-worker`: what our durable worker costs over the bare pipeline, and how it does beside model servers.
 
-Everything runs on this machine, one contender after the other, round after round, so that a ratio is taken from
-neighbours in time. The small checkpoint makes a picture so fast that the cost of serving it shows.
+Everything runs on this machine, round after round. Who is compared takes turns, and who is not stands still. The small
+checkpoint makes a picture so fast that the cost of serving it shows.
 """
 
 import argparse
 import json
 import signal
 import socket
-import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from bench.ours import EmulatedAws, OurWorker
 from bench.peers import Peer, PeerError, install
-from bench.processes import awake, end, pause, start
+from bench.processes import end, family, start, suspend
+from bench.turns import Contender, seconds_of_each
 from bench.workload import SIZE_PX, STEPS
 from local_cloud import BUILD
 from tiny_sdxl import CHECKPOINT_DIR
 
 JOBS: Final = 24
 BATCH: Final = 4
-ROUNDS: Final = 7
+ROUNDS: Final = 5
 RESULT: Final = BUILD / "bench" / "worker.json"
 SHIPPED: Final = "ours, as it ships"
+OURS_SINGLE: Final = "ours, batch 1"
+OURS_BATCHED: Final = f"ours, batch {BATCH}"
+BARE_SINGLE: Final = "bare, batch 1"
+BARE_BATCHED: Final = f"bare, batch {BATCH}"
 PEERS: Final = {"LitServe": "litserve", "Ray Serve": "ray"}
-
-
-@dataclass(frozen=True)
-class Contender:
-    """Makes pictures in a process of its own, which stands still while it is not its turn."""
-
-    make: Callable[[int], float]
-    process: "subprocess.Popen[str]"
-
-    def run(self, jobs: int) -> float:
-        """Seconds for `jobs` pictures."""
-        with awake(self.process):
-            return self.make(jobs)
 
 
 def free_port() -> int:
@@ -58,19 +48,42 @@ def bare(stack: ExitStack) -> Callable[[int], Contender]:
     """The pipeline in a process of its own; give the batch size for a contender."""
     process = start([sys.executable, "-m", "bench.contenders.bare", str(CHECKPOINT_DIR)])
     stack.callback(end, process)
-    pipes = process.stdin, process.stdout
+    assert process.stdin is not None  # noqa: S101 - they are pipes
+    assert process.stdout is not None  # noqa: S101
+    to, answers = process.stdin, process.stdout
 
-    def ask(line: str) -> str:
-        assert pipes[0] is not None  # noqa: S101 - they are pipes
-        assert pipes[1] is not None  # noqa: S101
-        if line:
-            pipes[0].write(line)
-            pipes[0].flush()
-        return pipes[1].readline()
+    def answer() -> None:
+        if not answers.readline():
+            raise RuntimeError(f"the bare pipeline ended with exit code {process.wait()}")
 
-    ask("")
-    pause(process)
-    return lambda batch: Contender(lambda jobs: float(ask(f"{jobs} {batch}\n")), process)
+    def make(jobs: int, batch: int) -> None:
+        to.write(f"{jobs} {batch}\n")
+        to.flush()
+        answer()
+
+    answer()
+    suspend(family(process))
+    return lambda batch: Contender(lambda jobs: lambda: make(jobs, batch), [process])
+
+
+def ours(stack: ExitStack, aws: EmulatedAws, jobs: int) -> tuple[dict[str, Contender], dict[str, float]]:
+    """Our worker, once for each way of measuring it; and what the first one needed to be ready, and weighs."""
+    # Alone at first, with nobody to share libraries with.
+    alone = OurWorker(aws, 1)
+    stack.callback(alone.close)
+    alone.prepare(jobs)()
+    figures = {"ready_seconds": round(alone.ready_seconds, 2), "pss_mb": round(alone.pss_mb(), 1)}
+    suspend(family(alone.process))
+    batched = OurWorker(aws, BATCH)
+    stack.callback(batched.close)
+    suspend(family(batched.process))
+    shipped = OurWorker(aws, None)
+    stack.callback(shipped.close)
+    print("waiting until our worker has compiled its pipeline: minutes the first time", flush=True)
+    shipped.warm_up(jobs)
+    suspend(family(shipped.process))
+    workers = {OURS_SINGLE: alone, OURS_BATCHED: batched, SHIPPED: shipped}
+    return {name: Contender(worker.prepare, [worker.process, aws.process]) for name, worker in workers.items()}, figures
 
 
 def peers(stack: ExitStack) -> dict[str, Contender]:
@@ -81,16 +94,16 @@ def peers(stack: ExitStack) -> dict[str, Contender]:
     except PeerError as error:
         print(f"no peers: they could not be installed: {error}")
         return found
-    for name, app in PEERS.items():
-        for batch in (1, BATCH):
+    for batch in (BATCH, 1):
+        for name, app in PEERS.items():
             try:
                 peer = Peer(python, app, free_port(), batch)
             except PeerError as error:
                 print(f"without {name}, batch {batch}: {error}")
                 continue
             stack.callback(peer.close)
-            pause(peer.process)
-            found[f"{name}, batch {batch}"] = Contender(peer.run, peer.process)
+            suspend(family(peer.process))
+            found[f"{name}, batch {batch}"] = Contender(partial(partial, peer.run), [peer.process])
     return found
 
 
@@ -107,73 +120,49 @@ def main() -> int:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         aws = EmulatedAws(directory, free_port(), free_port())
         stack.callback(aws.close)
-        # Alone at first: what it takes to be ready, and what it weighs with nobody to share libraries with.
-        alone = OurWorker(aws, 1)
-        stack.callback(alone.close)
-        alone.run(arguments.jobs)
-        ready_seconds, pss_mb = alone.ready_seconds, alone.pss_mb()
-        pause(alone.process)
-        batched = OurWorker(aws, BATCH)
-        stack.callback(batched.close)
-        pause(batched.process)
-        shipped = OurWorker(aws, None)
-        stack.callback(shipped.close)
-        print("waiting until our worker has compiled its pipeline: minutes the first time", flush=True)
-        shipped.warm_up(arguments.jobs)
-        pause(shipped.process)
+        contenders, figures = ours(stack, aws, arguments.jobs)
         bare_with = bare(stack)
-        contenders: dict[str, Contender] = {
-            "bare, batch 1": bare_with(1),
-            "ours, batch 1": Contender(alone.run, alone.process),
-            f"bare, batch {BATCH}": bare_with(BATCH),
-            f"ours, batch {BATCH}": Contender(batched.run, batched.process),
-            SHIPPED: Contender(shipped.run, shipped.process),
-            **({} if arguments.no_peers else peers(stack)),
-        }
-        seconds: dict[str, list[float]] = {name: [] for name in contenders}
-        for contender in contenders.values():
-            contender.run(arguments.jobs)
-        for number in range(arguments.rounds):
-            for name, contender in contenders.items():
-                seconds[name].append(contender.run(arguments.jobs))
+        contenders |= {BARE_SINGLE: bare_with(1), BARE_BATCHED: bare_with(BATCH)}
+        rivals = {} if arguments.no_peers else peers(stack)
+        contenders |= rivals
+        # Two at a time where the difference is small: a job that has to wait for more turns is one of over a second,
+        # for which the worker does more.
+        matches = [[BARE_SINGLE, OURS_SINGLE], [BARE_BATCHED, OURS_BATCHED], [SHIPPED, *rivals]]
+        seconds = dict.fromkeys(contenders, 0.0)
+        for number in range(-1, arguments.rounds):
+            for match in matches:
+                for name, spent in zip(
+                    match, seconds_of_each([contenders[name] for name in match], arguments.jobs), strict=True
+                ):
+                    # The first time warms up.
+                    seconds[name] += spent if number >= 0 else 0.0
             print(f"round {number + 1} of {arguments.rounds}", flush=True)
 
-    figures = evaluate(seconds, arguments.jobs)
-    figures |= {"ready_seconds": round(ready_seconds, 2), "pss_mb": round(pss_mb, 1)}
-    print(f"\n{arguments.jobs} jobs of {SIZE_PX}x{SIZE_PX}, {STEPS} steps; medians of {arguments.rounds} rounds\n")
-    for name, values in sorted(seconds.items(), key=lambda item: statistics.median(item[1])):
-        median = statistics.median(values)
-        print(f"  {name:<22} {arguments.jobs / median:6.2f} images/s   {median / arguments.jobs * 1000:6.1f} ms/image")
+    pictures = arguments.rounds * arguments.jobs
+    each = {name: spent / pictures for name, spent in seconds.items()}
+    figures = evaluate(each, list(rivals)) | figures
+    print(f"\n{arguments.rounds} rounds of {arguments.jobs} jobs of {SIZE_PX}x{SIZE_PX}, {STEPS} steps\n")
+    for name, picture_seconds in sorted(each.items(), key=lambda item: item[1]):
+        print(f"  {name:<22} {1 / picture_seconds:6.2f} images/s   {picture_seconds * 1000:6.1f} ms/image")
     print()
     for key, figure in figures.items():
-        print(f"  {key:<24} {figure}")
+        print(f"  {key:<34} {figure}")
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
 
 
-def evaluate(seconds: dict[str, list[float]], jobs: int) -> dict[str, float]:
-    """The figures: medians over the rounds of what is compared within each round."""
-
-    def compared(one: str, other: str) -> list[tuple[float, float]]:
-        return list(zip(seconds[one], seconds[other], strict=True))
-
-    single = compared("bare, batch 1", "ours, batch 1")
-    batched = compared(f"bare, batch {BATCH}", f"ours, batch {BATCH}")
+def evaluate(seconds: Mapping[str, float], rivals: Sequence[str]) -> dict[str, float]:
+    """The figures, from the seconds that each contender takes for a picture."""
     figures = {
-        "overhead_ms_per_job": round(statistics.median((ours - bare) / jobs * 1000 for bare, ours in single), 2),
-        "throughput_vs_bare_b1": round(statistics.median(bare / ours for bare, ours in single), 3),
-        "throughput_vs_bare_b4": round(statistics.median(bare / ours for bare, ours in batched), 3),
+        "overhead_ms_per_job": round((seconds[OURS_SINGLE] - seconds[BARE_SINGLE]) * 1000, 2),
+        "throughput_vs_bare_b1": round(seconds[BARE_SINGLE] / seconds[OURS_SINGLE], 3),
+        "throughput_vs_bare_b4": round(seconds[BARE_BATCHED] / seconds[OURS_BATCHED], 3),
     }
-    rivals = [values for name, values in seconds.items() if name.startswith(tuple(PEERS))]
     if rivals:
-        fastest = min(rivals, key=statistics.median)
-        for figure, ours in (
-            ("backlog_vs_best_peer", seconds[SHIPPED]),
-            ("backlog_vs_best_peer_same_pipeline", seconds[f"ours, batch {BATCH}"]),
-        ):
-            ratios = (rival / own for rival, own in zip(fastest, ours, strict=True))
-            figures[figure] = round(statistics.median(ratios), 3)
+        fastest = min(seconds[name] for name in rivals)
+        figures["backlog_vs_best_peer"] = round(fastest / seconds[SHIPPED], 3)
+        figures["backlog_vs_best_peer_same_pipeline"] = round(fastest / seconds[OURS_BATCHED], 3)
     return figures
 
 

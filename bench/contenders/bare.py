@@ -1,7 +1,6 @@
-"""The bare pipeline: reads `JOBS BATCH` from its input, makes that many pictures, answers with the seconds it took."""
+"""The bare pipeline: reads `JOBS BATCH` from its input, makes that many pictures, says when it has."""
 
 import sys
-import time
 
 from bench.contenders.plain import call, load
 
@@ -12,11 +11,10 @@ def main() -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         jobs, batch = map(int, line.split())
-        started = time.perf_counter()
         for first in range(0, jobs, batch):
             seeds = range(first, min(first + batch, jobs))
             call(pipeline, [f"a red heart number {seed}" for seed in seeds], list(seeds))
-        print(time.perf_counter() - started, flush=True)
+        print("made", flush=True)
 
 
 if __name__ == "__main__":
