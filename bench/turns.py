@@ -51,12 +51,12 @@ def seconds_of_each(contenders: Sequence[Contender], pictures: int) -> list[floa
                 break
             if turn in futures and futures[turn].done():
                 continue
+            began = time.perf_counter()
             with _awake(families[turn]):
-                began = time.perf_counter()
                 if turn not in futures:
                     futures[turn] = pool.submit(makers[turn])
                 wait([futures[turn]], TURN_SECONDS)
-                seconds[turn] += time.perf_counter() - began
+            seconds[turn] += time.perf_counter() - began
     for future in futures.values():
         future.result()
     return seconds
