@@ -1,6 +1,8 @@
 """Presence: while it works, a worker says now and then that it is alive, and on which device."""
 
 import threading
+from collections.abc import Callable
+from typing import Final
 
 from aws_lambda_powertools import Logger
 
@@ -8,6 +10,9 @@ from gpu_service.aws_process import PROCESS_GONE
 from gpu_service.endings import AWS_ERRORS
 from jobs.logs import Event, log_event
 from jobs.workers import ANNOUNCE_SECONDS, Workers
+
+# A worker has to end in time even if AWS does not answer; it counts as gone a minute later all the same.
+WITHDRAW_SECONDS: Final = 5.0
 
 
 class Presence:
@@ -19,7 +24,7 @@ class Presence:
         self._logger = logger
         self._worker_id = worker_id
         self._finished = threading.Event()
-        self._thread = threading.Thread(target=self._announce, name="presence", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
     def __enter__(self) -> "Presence":
         self._thread.start()
@@ -27,21 +32,16 @@ class Presence:
 
     def __exit__(self, *_: object) -> None:
         self._finished.set()
-        self._thread.join()
+        self._thread.join(timeout=WITHDRAW_SECONDS)
+
+    def _run(self) -> None:
+        while not self._finished.is_set():
+            self._try(lambda: self._workers.announce(self._worker_id, device=self._device))
+            self._finished.wait(ANNOUNCE_SECONDS)
+        self._try(lambda: self._workers.withdraw(self._worker_id))
+
+    def _try(self, call: Callable[[], None]) -> None:
         try:
-            self._workers.withdraw(self._worker_id)
+            call()
         except (*AWS_ERRORS, *PROCESS_GONE) as error:
-            # It counts as gone a minute later all the same.
-            self._tell(error)
-
-    def _announce(self) -> None:
-        while True:
-            try:
-                self._workers.announce(self._worker_id, device=self._device)
-            except (*AWS_ERRORS, *PROCESS_GONE) as error:
-                self._tell(error)
-            if self._finished.wait(ANNOUNCE_SECONDS):
-                return
-
-    def _tell(self, error: Exception) -> None:
-        log_event(self._logger, Event.AWS_UNREACHABLE, f"Could not announce the worker: {error}", warning=True)
+            log_event(self._logger, Event.AWS_UNREACHABLE, f"Could not announce the worker: {error}", warning=True)
