@@ -1,17 +1,18 @@
 """How a job leaves the worker's hands: succeeded, failed, canceled or handed back; each written once, by one thread."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, Unpack
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
+from gpu_service.aws_process import PROCESS_GONE
 from gpu_service.hands import Hands, Held, Phase
 from gpu_service.host import Host
 from gpu_service.status import WorkerStatus
 from jobs import names
 from jobs.job import JobError, StoredImage, seconds_between, timestamp
-from jobs.logs import EndFields, Event, log_event
+from jobs.logs import EndFields, Event, JobFields, log_event
 from jobs.measured import Measured
 from jobs.prices import dollars
 from jobs.queue import Delivery, JobQueue, QueueError
@@ -106,7 +107,7 @@ class Endings:
                 self._queue.hide([held.delivery], seconds=delay_seconds)
             except LostLeaseError:
                 continue
-            except AWS_ERRORS as error:
+            except (*AWS_ERRORS, *PROCESS_GONE) as error:
                 text = f"Could not hand the job back; its lease will: {error}"
                 log_event(self._logger, Event.AWS_UNREACHABLE, text, warning=True, **held.log_fields)
                 continue
@@ -121,16 +122,18 @@ class Endings:
             fields = self._count(held, self._measure(held))
             log_event(self._logger, Event.JOB_LOST, "Another worker has the job now", warning=True, **fields)
 
-    def forget(self, jobs: Iterable[Held]) -> None:
+    def forget(self, jobs: Sequence[Held]) -> None:
         """Take the messages of ended jobs off the queue. One that stays comes back, and is dropped then."""
+        if not jobs:
+            return
         try:
             self._queue.delete([held.delivery for held in jobs])
         except AWS_ERRORS as error:
             log_event(self._logger, Event.AWS_UNREACHABLE, f"Could not delete messages: {error}", warning=True)
 
-    def refuse(self, delivery: Delivery) -> None:
-        """Move a message that is no job to the dead letters; without any, SQS does it in the end."""
-        log_event(self._logger, Event.MESSAGE_REFUSED, "A message on the queue is not a job", warning=True)
+    def refuse(self, delivery: Delivery, reason: str, **fields: Unpack[JobFields]) -> None:
+        """Move a message that no job can be made of to the dead letters; without any, SQS does it in the end."""
+        log_event(self._logger, Event.MESSAGE_REFUSED, f"A message is refused: {reason}", warning=True, **fields)
         if self._dead_letters is not None:
             self._dead_letters.send_body(delivery.body)
             self._queue.delete([delivery])

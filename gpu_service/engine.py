@@ -88,22 +88,31 @@ class Engine:
         if plan is None:
             raise OutOfMemoryError(f"memory ran out on the last rung, {self.rung}: {cause}")
         self.out_of_memory_count += 1
-        log_event(
-            self._logger,
-            Event.RUNG_LOWERED,
-            f"Out of memory on rung {self.rung}; going on with {plan.rung}",
-            warning=True,
-            rung=str(plan.rung),
-            rung_before=self.rung,
-            out_of_memory_count=self.out_of_memory_count,
-            cause=cause,
-        )
+        log_rung_lowered(self._logger, self.plan, plan, self.out_of_memory_count, cause)
         if plan.compile is Compile.OFF and self.compiler is not None:
             self.compiler.close()
             self.compiler = None
-        free_memory(self._gpu)
-        move_down(self._pipeline, self.plan, plan, gpu=self._gpu)
+        try:
+            free_memory(self._gpu)
+            move_down(self._pipeline, self.plan, plan, gpu=self._gpu)
+        except Exception as error:
+            # Half of the pipeline may be here and half there: only a new process can tell.
+            raise DeviceLostError(f"the move to rung {plan.rung} failed: {error}") from error
         self.plan = plan
+
+
+def log_rung_lowered(logger: Logger, before: Plan, after: Plan, out_of_memory_count: int, cause: str) -> None:
+    """Say that memory ran out, for the so-many-th time."""
+    log_event(
+        logger,
+        Event.RUNG_LOWERED,
+        f"Out of memory on rung {before.rung}; going on with {after.rung}",
+        warning=True,
+        rung=str(after.rung),
+        rung_before=str(before.rung),
+        out_of_memory_count=out_of_memory_count,
+        cause=cause,
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -41,13 +41,13 @@ class _Storing:
         self._stored: list[Held] = []
         self._lock = threading.Lock()
 
-    def done(self, held: Held, *, is_stored: bool) -> list[Held]:
-        """A job is dealt with. Returns those that are stored to the one who says so of the last job, else nothing."""
+    def done(self, held: Held, *, is_stored: bool) -> list[Held] | None:
+        """A job is dealt with. Whoever says so of the last one gets those that are stored, the others None."""
         with self._lock:
             if is_stored:
                 self._stored.append(held)
             self._left -= 1
-            return self._stored if self._left == 0 else []
+            return self._stored if self._left == 0 else None
 
 
 class Finisher:
@@ -74,10 +74,17 @@ class Finisher:
         self._model_name = model_name
         self._stopping = stopping
         self._waiting: queue.SimpleQueue[tuple[Held, Outcome, _Storing]] = queue.SimpleQueue()
+        self._open: set[_Storing] = set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was submitted has left the worker, the messages of the jobs included."""
+        return not self._open
 
     def submit(self, finished: Finished) -> None:
         """Leave a batch to the finisher."""
         batch = _Storing(len(finished.jobs))
+        self._open.add(batch)
         for held, outcome in zip(finished.jobs, finished.outcomes, strict=True):
             self._waiting.put((held, outcome, batch))
 
@@ -88,8 +95,10 @@ class Finisher:
             started = time.monotonic()
             is_stored = self._finish(held, outcome)
             self._status.add(store_seconds=time.monotonic() - started)
-            if stored := batch.done(held, is_stored=is_stored):
+            if (stored := batch.done(held, is_stored=is_stored)) is not None:
                 self._endings.forget(stored)
+                self._open.discard(batch)
+                self._hands.wake()
 
     def _finish(self, held: Held, outcome: Outcome) -> bool:
         try:
@@ -105,6 +114,8 @@ class Finisher:
     def _finish_job(self, held: Held, outcome: Outcome) -> bool:
         """Returns whether it succeeded and its message is still to be deleted."""
         if outcome is None:
+            # Still in hand: the worker was told to stop when it was all but made.
+            self._endings.hand_back([held], "its worker stops")
             return False
         if isinstance(outcome, GenerationError):
             error = JobError(code=outcome.code, message=f"The model could not make it: {outcome}")

@@ -73,8 +73,13 @@ def generate(
     chunks = [units[first : first + images_at_once] for first in range(0, len(units), images_at_once)]
     with _scheduler(pipeline, requests[0]) as sampler:
         for number, chunk in enumerate(chunks):
-            for unit, pixels in _run(pipeline, requests[0], chunk, number, len(chunks), observer):
-                made[unit.index].append(pixels)
+            try:
+                for unit, pixels in _run(pipeline, requests[0], chunk, number, len(chunks), observer):
+                    made[unit.index].append(pixels)
+            except Interrupted:
+                # Nobody wants this chunk. Others may be wanted still.
+                if not any(observer.is_wanted(index) for index in range(len(requests))):
+                    raise
     return [_outcome(index, pictures, sampler, observer) for index, pictures in enumerate(made)]
 
 

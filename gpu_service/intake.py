@@ -9,6 +9,7 @@ from gpu_service.endings import ATTEMPTS_MAX, AWS_ERRORS, Endings
 from gpu_service.engine import Engine
 from gpu_service.hands import Hands, Held, Phase
 from gpu_service.status import WorkerStatus
+from jobs.items import UnreadableJobError
 from jobs.logs import Event, log_event
 from jobs.queue import MESSAGES_MAX, Delivery, JobQueue
 from jobs.store import JobStore, LostLeaseError
@@ -113,14 +114,18 @@ class Intake:
     def _claim_one(self, delivery: Delivery) -> Held | None:
         message = delivery.message
         if message is None:
-            self._endings.refuse(delivery)
+            self._endings.refuse(delivery, "it is not one of ours")
             return None
-        started = self._store.start(
-            message.job_id,
-            lease_seconds=self._lease_seconds,
-            queued_at=delivery.queued_at,
-            device=self._engine.device,
-        )
+        try:
+            started = self._store.start(
+                message.job_id,
+                lease_seconds=self._lease_seconds,
+                queued_at=delivery.queued_at,
+                device=self._engine.device,
+            )
+        except UnreadableJobError as error:
+            self._endings.refuse(delivery, str(error), job_id=message.job_id, correlation_id=message.correlation_id)
+            return None
         if started is None:
             self._skip(delivery, message.job_id, message.correlation_id)
             return None
@@ -147,13 +152,17 @@ class Intake:
         return held
 
     def _skip(self, delivery: Delivery, job_id: str, correlation_id: str) -> None:
-        job = self._store.get(job_id)
-        if job is None or job.status.is_final:
+        try:
+            job = self._store.get(job_id)
+            is_over = job is None or job.status.is_final
+            status = "gone" if job is None else str(job.status)
+        except UnreadableJobError:
+            is_over, status = False, "unreadable"
+        if is_over:
             self._queue.delete([delivery])
         else:
             # Another worker has it. Should that one fall silent, this message is what brings the job back.
             self._queue.hide([delivery], seconds=self._lease_seconds)
-        status = "gone" if job is None else str(job.status)
         log_event(
             self._logger,
             Event.JOB_SKIPPED,

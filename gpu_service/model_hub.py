@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import RepoFile
 
 from gpu_service.model import wanted_files
@@ -47,7 +47,7 @@ class HubSource:
         self._fetch(directory, progress)
         if damaged := self._damaged(directory):
             for path in damaged:
-                (directory / path).unlink()
+                (directory / path).unlink(missing_ok=True)
             self._fetch(directory, progress)
             damaged = self._damaged(directory)
         if damaged:
@@ -79,7 +79,7 @@ class HubSource:
     def _ask(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
-        except (HfHubHTTPError, OSError, ValueError) as error:
+        except (httpx2.HTTPError, OSError, ValueError) as error:
             raise ModelError(f"{self._id} can't be had from the hub: {error}") from error
 
 

@@ -137,7 +137,7 @@ def _rungs(
     ladder = [rung for rung in ladder if not wishes.forbids(ENV_OFFLOAD, OFFLOADS.get(rung, Offload.NONE))]
     if not ladder:
         raise PlanError(f"{ENV_OFFLOAD} leaves nothing to choose")
-    if not wishes.forces(ENV_DEVICE, Device.CUDA):
+    if not (wishes.forces(ENV_DEVICE, Device.CUDA) or wishes.forbids(ENV_DEVICE, Device.CPU)):
         ladder.append(Rung.CPU)
     usable = facts.memory_bytes * USABLE_MEMORY
     pixels = model.size_px**2

@@ -5,6 +5,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Final
 
 from aws_lambda_powertools import Logger
@@ -16,6 +17,7 @@ ENV_AGENT_URI: Final = "ECS_AGENT_URI"
 # Renewed only after it has run out: ECS then gets its turn to stop a worker that is never idle, which a deployment
 # would otherwise wait for without end. A job that is caught by it is handed back and costs nothing.
 PROTECTED_MINUTES: Final = 15
+TURN_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 1.0
 # Work that follows this soon is the same stretch of work: the API is throttled.
 IDLE_SECONDS: Final = 5.0
@@ -51,6 +53,7 @@ class TaskProtection:
             now = time.monotonic()
             if protected_until is not None and now >= protected_until:
                 protected_until = None
+                retry_at = now + TURN_SECONDS
             is_working = self._is_working()
             worked_at = now if is_working else worked_at
             if now < retry_at:
@@ -62,7 +65,7 @@ class TaskProtection:
                 elif not is_working and protected_until is not None and now - worked_at >= self._idle_seconds:
                     self._put(False, {})
                     protected_until = None
-            except (OSError, ValueError) as error:
+            except (OSError, HTTPException, ValueError) as error:
                 # Unprotected work is handed back if the task is stopped, so this costs time and never a job.
                 retry_at = now + RETRY_SECONDS
                 text = f"ECS did not change the task's protection: {error}"

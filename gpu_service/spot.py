@@ -4,6 +4,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Final
 
 from aws_lambda_powertools import Logger
@@ -44,7 +45,7 @@ class SpotNotices:
         while not self._finished.wait(self._poll_seconds):
             try:
                 notice = self._notice()
-            except OSError as error:
+            except (OSError, HTTPException) as error:
                 self._token = None
                 if not is_silent:
                     text = f"The instance metadata does not answer, so spot notices go unseen: {error}"

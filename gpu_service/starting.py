@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from aws_lambda_powertools import Logger
@@ -12,11 +12,11 @@ from aws_lambda_powertools import Logger
 from gpu_service.cold_start import ColdStart, process_age_seconds
 from gpu_service.compiling import Compiler
 from gpu_service.device import read_facts
-from gpu_service.engine import CUDA, Engine
-from gpu_service.loading import load_pipeline
+from gpu_service.engine import CUDA, Engine, is_out_of_memory, log_rung_lowered
+from gpu_service.loading import free_memory, load_pipeline
 from gpu_service.model import fetch_model
 from gpu_service.model_facts import ModelError, read_model_facts
-from gpu_service.plan import Compile, Device, DeviceFacts, Vae
+from gpu_service.plan import Compile, Device, DeviceFacts, Plan, Vae
 from gpu_service.plan_wishes import Wishes
 from gpu_service.planning import make_plan
 from jobs.logs import ColdStartFields, Event, Fields, log_event
@@ -54,6 +54,8 @@ def start_engine(model: str, cache_directory: Path, environment: Mapping[str, st
         "cpu_bf16_speedup": round(facts.cpu_bf16_speedup, 2),
     }
     text = f"{facts.name}: {plan.precision}, {plan.attention}, compile {plan.compile}, rung {plan.rung}"
+    if facts.gpu_problem:
+        text += f" ({facts.gpu_problem})"
     log_event(logger, Event.DEVICE_PLAN, text, **fields)
     if plan.device is Device.CPU and facts.gpu_problem and torch.version.cuda is not None:
         # Built for a GPU and running without one: somebody pays for a GPU, or thinks so.
@@ -62,7 +64,7 @@ def start_engine(model: str, cache_directory: Path, environment: Mapping[str, st
     if plan.vae is Vae.FP16_FIX:
         vae_directory = _fetch_vae(environment, cache_directory, logger)
     loaded_from = time.monotonic()
-    pipeline = load_pipeline(fetched.directory, plan, vae_directory=vae_directory, gpu=CUDA)
+    pipeline, plan, out_of_memory_count = load_where_it_fits(fetched.directory, plan, vae_directory, logger)
     compile_from = time.monotonic()
     compiler = None
     if plan.compile is not Compile.OFF:
@@ -79,7 +81,29 @@ def start_engine(model: str, cache_directory: Path, environment: Mapping[str, st
         compile_seconds=round(time.monotonic() - compile_from, 3),
     )
     ColdStart(pipeline, phases, device=plan.device, logger=logger)
-    return Started(Engine(pipeline, plan, logger=logger, compiler=compiler), facts)
+    engine = Engine(pipeline, plan, logger=logger, compiler=compiler)
+    engine.out_of_memory_count = out_of_memory_count
+    return Started(engine, facts)
+
+
+def load_where_it_fits(
+    directory: Path, plan: Plan, vae_directory: Path | None, logger: Logger
+) -> tuple[Any, Plan, int]:
+    """The pipeline, on the first rung that has memory for it; the plan for that rung; how many had not."""
+    moves = 0
+    while True:
+        try:
+            return load_pipeline(directory, plan, vae_directory=vae_directory, gpu=CUDA), plan, moves
+        except Exception as error:
+            lower = plan.lower()
+            if lower is None or not is_out_of_memory(error):
+                raise
+            cause = str(error) or type(error).__name__
+        # Outside of `except`, where the error's frames no longer keep alive what was loaded.
+        moves += 1
+        log_rung_lowered(logger, plan, lower, moves, cause)
+        free_memory(CUDA)
+        plan = lower
 
 
 def _fetch_vae(environment: Mapping[str, str], cache_directory: Path, logger: Logger) -> Path | None:

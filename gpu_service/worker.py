@@ -196,7 +196,9 @@ class Worker:
         self._hand_back(Phase.WAITING)
         if self._exit_code is ExitCode.STOPPED:
             device.join(timeout=HAND_BACK_SECONDS)
-        self._hands.wait_for(lambda: not self._hands.all(), max(0.0, deadline - time.monotonic()))
+        self._hands.wait_for(
+            lambda: not self._hands.all() and self._finisher.is_idle, max(0.0, deadline - time.monotonic())
+        )
         self._hand_back(*Phase, counts_as_attempt=counts_as_attempt)
         self._finished.set()
 

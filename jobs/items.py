@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from jobs import names
@@ -10,6 +11,10 @@ from jobs.measured import SUMS
 
 _NUMBERS: Final = frozenset({"attempts", "step", "total_steps", names.EXPIRES_AT, *SUMS})
 _NESTED: Final = frozenset({"request", "images", "error", "webhook"})
+
+
+class UnreadableJobError(Exception):
+    """An item is not a job that this version knows: a newer one has written it, or somebody by hand."""
 
 
 def to_item(job: Job) -> dict[str, Any]:
@@ -27,10 +32,17 @@ def to_item(job: Job) -> dict[str, Any]:
 
 
 def from_item(item: dict[str, Any]) -> Job:
-    """The job that `to_item` wrote, as it has become since."""
+    """The job that `to_item` wrote, as it has become since. Raises `UnreadableJobError`."""
     fields: dict[str, Any] = {}
-    for name in Job.model_fields:
-        if name in item:
-            (value,) = item[name].values()
-            fields[name] = from_json(value) if name in _NESTED else value
-    return Job.model_validate(fields)
+    try:
+        for name in Job.model_fields:
+            if name in item:
+                (value,) = item[name].values()
+                fields[name] = from_json(value) if name in _NESTED else value
+        return Job.model_validate(fields)
+    except ValidationError as error:
+        # Without the values, which may be a prompt.
+        parts = ", ".join(".".join(map(str, part["loc"])) + f": {part['msg']}" for part in error.errors())
+        raise UnreadableJobError(f"this version can't read the job's record: {parts}") from None
+    except ValueError as error:
+        raise UnreadableJobError(f"this version can't read the job's record: {error}") from None

@@ -9,7 +9,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from jobs import names
-from jobs.items import from_item, to_item
+from jobs.items import UnreadableJobError, from_item, to_item
 from jobs.job import Job, JobError, Status, StoredImage, WebhookOutcome, timestamp
 from jobs.measured import Measured
 
@@ -90,7 +90,8 @@ class JobStore:
     def start(self, job_id: str, *, lease_seconds: float, queued_at: str, device: str) -> tuple[Job, Lease] | None:
         """queued → running, or take over a running job whose worker let its lease expire; counts an attempt.
 
-        Returns None if the job is not to be had: ended, gone, or another worker's.
+        Returns None if the job is not to be had: ended, gone, or another worker's. A job that this version can't read
+        fails, and `UnreadableJobError` is raised.
         """
         lease = Lease(job_id, uuid4().hex)
         now_seconds = time.time()
@@ -113,7 +114,26 @@ class JobStore:
             },
             written=(Status.RUNNING, lease),
         )
-        return (from_item(changed), lease) if changed else None
+        if changed is None:
+            return None
+        try:
+            return from_item(changed), lease
+        except UnreadableJobError as error:
+            # Else it would be taken up, in vain, for ever.
+            self._update(
+                job_id,
+                "SET #status = :failed, finished_at = :now, #error = :error REMOVE lease_expires_at",
+                "#status = :running AND lease_token = :token",
+                {
+                    ":failed": {"S": Status.FAILED},
+                    ":running": {"S": Status.RUNNING},
+                    ":now": {"S": timestamp()},
+                    ":error": {"S": JobError(code="unreadable", message=str(error)).model_dump_json()},
+                    ":token": {"S": lease.token},
+                },
+                {"#error": "error"},
+            )
+            raise
 
     def renew(
         self, lease: Lease, *, lease_seconds: float, step: int, total_steps: int, preview: str | None = None

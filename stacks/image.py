@@ -31,7 +31,7 @@ def build() -> Template:
     )
     build_arguments = parameters.text(
         "BuildArguments",
-        "Arguments for docker build, unless a build names others; empty for the Dockerfile's own choices.",
+        "Arguments for docker build, unless a build names others. TORCH_INDEX is needed: see the Dockerfile.",
         default="",
         pattern=r"^(--build-arg [A-Z_]+=[\w.:/+-]+( |$))*$",
         constraint="Give arguments in the form --build-arg NAME=value, separated by single spaces, or nothing.",

@@ -11,6 +11,7 @@ import pytest
 import torch
 from accelerate.big_modeling import cpu_offload
 
+from gpu_service import starting
 from gpu_service.engine import Engine, is_device_lost, is_out_of_memory
 from gpu_service.errors import DeviceLostError, OutOfMemoryError
 from gpu_service.plan import Plan, Rung
@@ -146,3 +147,30 @@ def test_running_out_of_memory_is_told_from_losing_the_device() -> None:
     error = RuntimeError("CUDA error: out of memory")
     assert (is_out_of_memory(error), is_device_lost(error)) == (True, False)
     assert not is_device_lost(ValueError("CUDA error"))
+
+
+def test_a_model_is_loaded_on_the_first_rung_that_has_memory_for_it(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Rung] = []
+
+    def load_pipeline(directory: Path, plan: Plan, **_: Any) -> str:
+        tried.append(plan.rung)
+        if plan.rung in (Rung.RESIDENT, Rung.SLICING):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return "a pipeline"
+
+    monkeypatch.setattr(starting, "load_pipeline", load_pipeline)
+    plan = plan_for(checkpoint, GPU, precision="fp32", compile="off")
+    pipeline, loaded_by, moves = starting.load_where_it_fits(checkpoint, plan, None, make_logger("test"))
+    assert (pipeline, loaded_by.rung, moves) == ("a pipeline", Rung.MODEL_OFFLOAD, 2)
+    assert tried == LADDER[:3]
+
+
+def test_a_move_that_fails_ends_the_process_and_not_the_job(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def move_down(*_: Any, **__: Any) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr("gpu_service.engine.move_down", move_down)
+    with pytest.raises(DeviceLostError, match="slicing"):
+        engine.run(out_of_memory_in("unet", 1))

@@ -147,6 +147,16 @@ def test_what_nobody_wants_of_a_batch_is_not_decoded(pipeline: Any) -> None:
         assert levels_apart(pictures(outcome)[0], pictures(single)[0]) <= LEVELS_APART_MAX
 
 
+def test_what_nobody_wants_does_not_end_what_is_made_after_it(pipeline: Any) -> None:
+    asker = Asker(unwanted_after={1: 6})
+    wanted = [request(), request(seed=4), request(seed=5)]
+    first, dropped, last = generate(pipeline, wanted, images_at_once=1, observer=asker)
+    assert dropped is None
+    for outcome, alone in ((first, request()), (last, request(seed=5))):
+        (single,) = generate(pipeline, [alone], images_at_once=1, observer=Asker())
+        assert levels_apart(pictures(outcome)[0], pictures(single)[0]) == 0
+
+
 def test_output_that_is_no_picture_is_an_error_and_not_a_black_picture(pipeline: Any) -> None:
     decode = pipeline.vae.decode
 

@@ -13,7 +13,9 @@ from huggingface_hub import HfApi
 
 from gpu_service.model import fetch_model
 from gpu_service.model_facts import ModelError, read_model_facts
+from gpu_service.model_hub import HubSource
 from jobs.logs import make_logger
+from local_cloud.processes import free_port
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LOGGER = make_logger("test")
@@ -137,3 +139,9 @@ def test_a_file_that_stays_damaged_is_refused(hub: Hub, tmp_path: Path) -> None:
 def test_a_model_that_the_hub_does_not_have_is_named(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="team/other can't be had from the hub"):
         fetch_model("team/other", tmp_path, LOGGER)
+
+
+def test_a_hub_that_does_not_answer_is_said(tmp_path: Path) -> None:
+    source = HubSource("team/tiny", endpoint=f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(ModelError, match="team/tiny can't be had from the hub"):
+        source.download(tmp_path, lambda arrived_bytes: None)

@@ -119,6 +119,7 @@ def test_every_rung_below_is_a_whole_plan() -> None:
         ({"offload": "none"}, "rungs", (Rung.SLICING, Rung.CPU)),
         ({"offload": "not-model"}, "rungs", (Rung.SLICING, Rung.SEQUENTIAL_OFFLOAD, Rung.CPU)),
         ({"device": "cuda"}, "rungs", (Rung.SLICING, Rung.MODEL_OFFLOAD, Rung.SEQUENTIAL_OFFLOAD)),
+        ({"device": "not-cpu"}, "rungs", (Rung.SLICING, Rung.MODEL_OFFLOAD, Rung.SEQUENTIAL_OFFLOAD)),
         ({"device": "not-cuda"}, "device", Device.CPU),
         ({"memory_format": "contiguous"}, "memory_format", "contiguous"),
         ({"batch_limit": "1"}, "batch_images_max", 1),

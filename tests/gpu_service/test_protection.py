@@ -2,12 +2,14 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from gpu_service import protection
 from gpu_service.protection import TaskProtection
 from jobs.logs import SERVICE_WORKER, make_logger
 
@@ -63,8 +65,10 @@ def agent() -> Iterator[Agent]:
 def working(agent: Agent) -> Iterator[threading.Event]:
     is_working, finished = threading.Event(), threading.Event()
     logger = make_logger(SERVICE_WORKER)
-    protection = TaskProtection(agent.uri, is_working.is_set, finished, logger, look_seconds=0.05, idle_seconds=0.5)
-    thread = threading.Thread(target=protection.run)
+    task_protection = TaskProtection(
+        agent.uri, is_working.is_set, finished, logger, look_seconds=0.05, idle_seconds=0.5
+    )
+    thread = threading.Thread(target=task_protection.run)
     thread.start()
     yield is_working
     finished.set()
@@ -80,6 +84,19 @@ def test_the_task_is_protected_while_there_is_work_and_only_then(agent: Agent, w
     on = {"ProtectionEnabled": True, "ExpiresInMinutes": 15}
     off = {"ProtectionEnabled": False}
     assert agent.states == [on, off, on, off]
+
+
+def test_a_worker_that_is_never_idle_can_be_stopped_now_and_then(
+    agent: Agent, working: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protection, "PROTECTED_MINUTES", 0.1 / 60)
+    monkeypatch.setattr(protection, "TURN_SECONDS", 0.5)
+    working.set()
+    agent.wait_for(1)
+    started = time.monotonic()
+    agent.wait_for(2)
+    assert time.monotonic() - started >= 0.5
+    assert all(state["ProtectionEnabled"] for state in agent.states)
 
 
 def test_a_refusal_is_not_answered_with_more_calls(agent: Agent, working: threading.Event) -> None:

@@ -80,7 +80,8 @@ class Backend:
         self.bucket = outputs["ImagesBucketName"]
         self.s3 = aws.client("s3")
         self.sqs = aws.client("sqs")
-        self.store = JobStore(aws.client("dynamodb"), outputs["JobsTableName"])
+        self._dynamodb = aws.client("dynamodb")
+        self.store = JobStore(self._dynamodb, outputs["JobsTableName"])
         self.table = outputs["JobsTableName"]
         self.queue_url = outputs["GpuQueueUrl"]
         self.dead_letter_url = self.sqs.get_queue_url(QueueName="gameforge-dead-letters")["QueueUrl"]
@@ -117,6 +118,22 @@ class Backend:
             names.ENV_MODEL: str(CHECKPOINT_DIR),
             names.ENV_LEASE_SECONDS: str(LEASE_SECONDS),
         }
+
+    def item(self, job_id: str) -> dict[str, Any]:
+        """The job's record as DynamoDB has it."""
+        answer = self._dynamodb.get_item(TableName=self.table, Key={names.JOB_ID: {"S": job_id}}, ConsistentRead=True)
+        item: dict[str, Any] = answer["Item"]
+        return item
+
+    def change_item(self, job_id: str, attribute: str, text: str) -> None:
+        """Overwrite a part of the job's record."""
+        self._dynamodb.update_item(
+            TableName=self.table,
+            Key={names.JOB_ID: {"S": job_id}},
+            UpdateExpression="SET #attribute = :text",
+            ExpressionAttributeNames={"#attribute": attribute},
+            ExpressionAttributeValues={":text": {"S": text}},
+        )
 
     def end_workers(self) -> None:
         """Kill what a test left running, and empty the queues."""

@@ -1,4 +1,6 @@
-"""A worker that does what a prompt says: dies of “poison”, hangs on “hang”, dawdles, and can't digest “faulty”."""
+"""A worker that does what a prompt says: dies of “poison”, hangs on “hang”, dawdles, can't digest “faulty”, loses its
+device on “lost”, and has no memory for “hungry” beside another, and none at all for “insatiable”.
+"""
 
 import os
 import signal
@@ -9,6 +11,7 @@ from typing import Any
 # Sets what has to be set before PyTorch comes in.
 from gpu_service.__main__ import main
 
+import torch  # isort: skip
 from diffusers import StableDiffusionXLPipeline  # isort: skip
 
 # Longer than it takes a worker to see a spot notice.
@@ -25,6 +28,10 @@ def encode(self: Any, prompt: list[str], *arguments: Any, **options: Any) -> Any
         time.sleep(3600)
     if "dawdling" in words:
         time.sleep(DAWDLE_SECONDS)
+    if "insatiable" in words or ("hungry" in words and len(prompt) > 1):
+        raise torch.OutOfMemoryError("out of memory")
+    if "lost" in words:
+        raise RuntimeError("CUDA error: unspecified launch failure")
     if "faulty" in words:
         raise RuntimeError("this prompt is faulty")
     return encode_prompt(self, prompt, *arguments, **options)

@@ -1,5 +1,7 @@
 """Canceled, faulty, poisonous and hanging jobs, beside others that are none of it."""
 
+import json
+
 from gpu_service.worker import ExitCode
 from jobs import names
 from jobs.job import Status
@@ -37,6 +39,44 @@ def test_one_bad_job_in_a_batch_does_not_fail_its_neighbours(backend: Backend, p
     assert "this prompt is faulty" in job.error.message
     for job_id in neighbours:
         assert backend.check_succeeded(job_id).attempts == 1
+    backend.check_no_message_left()
+
+
+def test_jobs_that_run_out_of_memory_together_are_made_one_by_one(backend: Backend, proxy: Proxy) -> None:
+    hungry = [backend.submit(prompt="a hungry heart", seed=seed) for seed in range(2)]
+    insatiable = backend.submit(prompt="an insatiable heart")
+    worker = backend.start_worker(proxy.url, module=FAULTY_WORKER)
+    assert worker.log.wait_for(event="job_started", job_id=insatiable, timeout_seconds=240)["batch_jobs"] == 3
+    job = backend.check_ended_without_pictures(insatiable, Status.FAILED)
+    assert job.error is not None
+    assert job.error.code == "out_of_memory"
+    for job_id in hungry:
+        assert backend.check_succeeded(job_id).attempts == 1
+    backend.check_no_message_left()
+
+
+def test_a_worker_that_loses_its_device_hands_its_job_back_and_exits(backend: Backend, proxy: Proxy) -> None:
+    worker = backend.start_worker(proxy.url, module=FAULTY_WORKER).wait_ready()
+    job_id = backend.submit(prompt="a lost heart")
+    assert worker.wait() == ExitCode.DEVICE_LOST
+    job = backend.job(job_id)
+    assert (job.status, job.attempts) == (Status.QUEUED, 1)
+
+    backend.start_worker(proxy.url)
+    assert backend.check_succeeded(job_id).attempts == 2
+    backend.check_no_message_left()
+
+
+def test_a_job_that_this_version_cannot_read_fails_and_harms_no_other(backend: Backend, proxy: Proxy) -> None:
+    newer, neighbour = backend.submit(seed=1), backend.submit(seed=2)
+    backend.change_item(newer, "request", '{"prompt": "a heart", "scheduler": "of tomorrow"}')
+    worker = backend.start_worker(proxy.url)
+    backend.check_succeeded(neighbour)
+    worker.log.wait_for(event="message_refused", job_id=newer)
+    item = backend.item(newer)
+    assert (item["status"]["S"], json.loads(item["error"]["S"])["code"]) == ("failed", "unreadable")
+    assert "scheduler" in item["error"]["S"]
+    assert backend.dead_letters() == [newer]
     backend.check_no_message_left()
 
 
