@@ -34,7 +34,7 @@ def test_deployment_fits_its_template(command: str, templates: Templates) -> Non
     stack = stack_of(command)
     template = templates[stack]
     assert f"templates/{stack}.yaml" in command
-    given = set(re.findall(r"\b([A-Z]\w+)=", command.partition("--parameter-overrides")[2]))
+    given = set(re.findall(r"\b([A-Z][a-z]\w*)=", command.partition("--parameter-overrides")[2]))
     assert given <= template["Parameters"].keys()
     required = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
     assert "--no-execute-changeset" in command or required <= given
