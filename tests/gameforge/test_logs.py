@@ -283,7 +283,9 @@ def test_arguments_that_do_not_go_together_are_refused(run: Run) -> None:
     assert "takes no 0f3cb2a1; an id goes after `job`" in run("slowest", "0f3cb2a1").stderr
     assert "--set is for saved queries" in run("--query", "limit 1", "--set", "job_id=x").stderr
     assert "which job?" in run("job").stderr
-    assert f"there is no log group /none; there are {API}" in run("--query", "limit 1", "--group", "/none").stderr
+    no_group = run("--query", "limit 1", "--group", "/none").stderr
+    assert "there is no log group /none; there are " in no_group
+    assert f"{API}," in no_group  # other tests' groups may be there, too
     assert "--since 5x" in run("--query", "limit 1", "--since", "5x").stderr
     assert run("--query", "limit 1", "--since", "1h", "--from", "2026-01-01").exit_code == 1
 

@@ -52,11 +52,12 @@ WRONG = [
     ("fields datefloor(a, 5m)", 1, 18, "a time is needed here"),
     ('filter a = "a" and\n\n  # not here\n  b == 3', 4, 6, "a field, a value or a function"),
     ("stats count(*) by bin(5m) | sort bin(5m)", 1, 34, "what stats made is there: `bin(5m)`, `count(*)`"),
-    ("filter " + 500 * "(" + "a = 1" + 500 * ")", 1, 1, "nested too deeply"),
+    # More than the recursion limit, also in a process in which a library has raised it.
+    ("filter " + 20_000 * "(" + "a = 1" + 20_000 * ")", 1, 1, "nested too deeply"),
 ]
 
 
-@pytest.mark.parametrize(("query", "number", "column", "message"), WRONG)
+@pytest.mark.parametrize(("query", "number", "column", "message"), WRONG, ids=[wrong[-1] for wrong in WRONG])
 def test_an_error_has_its_position_and_says_what_would_be_right(
     query: str, number: int, column: int, message: str
 ) -> None:
