@@ -1,23 +1,25 @@
 """Where the model comes from: a local directory, an S3 prefix or a hub id; ends as a directory that is whole.
 
 A download goes into a directory of its own, is verified, and gets its final name only then; the tasks of one host share
-the cache, and one of them downloads while the others wait.
+the cache, and one of them downloads while the others wait. Each start asks for the model's newest version; while nobody
+answers, the one that was used last is good enough.
 """
 
 import fcntl
+import hashlib
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from aws_lambda_powertools import Logger
 
-from gpu_service.model_facts import ModelError
+from gpu_service.model_facts import ModelError, UnreachableError
 from jobs.logs import Event, log_event
 
 # Downloads that take longer than this say how far they are, this often.
@@ -45,7 +47,10 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """Names the model and its version: the directory in the cache. Asks the remote end."""
+        """Names the model and its version: the directory in the cache. Asks the remote end.
+
+        Raises `UnreachableError` where that can't be asked, and `ModelError` where it has no such model.
+        """
 
     @property
     def total_bytes(self) -> int:
@@ -66,11 +71,11 @@ def fetch_model(model: str, cache_directory: Path, logger: Logger) -> Fetched:
     if model.startswith("s3://"):
         from gpu_service.model_s3 import S3Source
 
-        return _download(S3Source(model), cache_directory, logger, started)
+        return _download(model, S3Source(model), cache_directory, logger, started)
     if _HUB_ID.fullmatch(model):
         from gpu_service.model_hub import HubSource
 
-        return _download(HubSource(model), cache_directory, logger, started)
+        return _download(model, HubSource(model), cache_directory, logger, started)
     raise ModelError(f"{model!r} is no model: give a directory that exists, s3://bucket/prefix, or a hub id owner/name")
 
 
@@ -90,31 +95,64 @@ def wanted_files(names: list[str], where: str) -> list[str]:
     return [name for name in weights if name not in larger] + texts
 
 
-def _download(source: Source, cache_directory: Path, logger: Logger, started: float) -> Fetched:
-    name = source.name
+def _download(model: str, source: Source, cache_directory: Path, logger: Logger, started: float) -> Fetched:
     models = cache_directory / "models"
     try:
         models.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelError(f"the cache directory can't be used: {error}") from None
+    last_used = _LastUsed(models, model)
+    try:
+        name = source.name
+    except UnreachableError as error:
+        if (whole := last_used.read()) is None:
+            raise
+        text = f"{error}. Going on with {whole.name}, which was used last"
+        log_event(logger, Event.MODEL_FETCHED, text, warning=True, downloaded_bytes=0)
+        return Fetched(whole, 0, time.monotonic() - started)
     whole, partial = models / name, models / f"{name}.partial"
-    downloaded = _Downloaded(name, source.total_bytes, logger)
+    downloaded_bytes = 0
     with _lock(models / f"{name}.lock", name, logger):
         if not whole.is_dir():
             partial.mkdir(exist_ok=True)
+            downloaded = _Downloaded(name, source.total_bytes, logger)
             source.download(partial, downloaded.add)
+            downloaded_bytes = downloaded.bytes
             partial.rename(whole)
+        last_used.write(name)
     seconds = time.monotonic() - started
     log_event(
         logger,
         Event.MODEL_FETCHED,
         f"{name} is there"
-        + (f", {downloaded.bytes / 1e6:.0f} MB downloaded" if downloaded.bytes else ", in the cache"),
-        downloaded_bytes=downloaded.bytes,
-        total_bytes=source.total_bytes,
+        + (f", {downloaded_bytes / 1e6:.0f} MB downloaded" if downloaded_bytes else ", in the cache"),
+        downloaded_bytes=downloaded_bytes,
         fetch_seconds=round(seconds, 2),
     )
-    return Fetched(whole, downloaded.bytes, seconds)
+    return Fetched(whole, downloaded_bytes, seconds)
+
+
+class _LastUsed:
+    """Which of the directories in the cache a model was when it was last asked for."""
+
+    def __init__(self, models: Path, model: str) -> None:
+        self._models = models
+        self._file = models / f"{hashlib.sha256(model.encode()).hexdigest()[:12]}.last"
+
+    def read(self) -> Path | None:
+        try:
+            whole = self._models / self._file.read_text()
+        except OSError:
+            return None
+        return whole if whole.is_dir() else None
+
+    def write(self, name: str) -> None:
+        """To be called under the lock of that name, which makes the temporary file ours."""
+        temporary = self._models / f"{name}.last"
+        # A full disk is no reason not to use a model that is there.
+        with suppress(OSError):
+            temporary.write_text(name)
+            temporary.replace(self._file)
 
 
 class _Downloaded:

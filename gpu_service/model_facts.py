@@ -13,6 +13,10 @@ class ModelError(Exception):
     """The model can't be had or used; the text says what is wrong with it."""
 
 
+class UnreachableError(ModelError):
+    """The place that the model comes from can't be asked now."""
+
+
 def read_model_facts(directory: Path) -> ModelFacts:
     """The facts of the diffusers directory of a Stable Diffusion XL model.
 

@@ -7,14 +7,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 from huggingface_hub import HfApi
 from huggingface_hub.hf_api import RepoFile
 
 from gpu_service.model import wanted_files
-from gpu_service.model_facts import ModelError
+from gpu_service.model_facts import ModelError, UnreachableError
+
+# Where nobody answers, the model's copy in the cache is used, and is not to wait long for it.
+ASK_SECONDS: Final = 30
 
 
 class HubSource:
@@ -57,7 +60,9 @@ class HubSource:
     def _commit(self) -> str:
         if re.fullmatch(r"[0-9a-f]{40}", self._revision):
             return self._revision
-        commit = self._ask(lambda: self._api.model_info(self._id, revision=self._revision or None).sha)
+        commit = self._ask(
+            lambda: self._api.model_info(self._id, revision=self._revision or None, timeout=ASK_SECONDS).sha
+        )
         if not commit:
             raise ModelError(f"the hub names no commit of {self._id}")
         return str(commit)
@@ -80,7 +85,7 @@ class HubSource:
         try:
             return call()
         except (httpx2.HTTPError, OSError, ValueError) as error:
-            raise ModelError(f"{self._id} can't be had from the hub: {error}") from error
+            raise UnreachableError(f"{self._id} can't be had from the hub: {error}") from error
 
 
 def _is_whole(listed: RepoFile, file: Path) -> bool:

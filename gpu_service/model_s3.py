@@ -16,13 +16,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gpu_service.model import wanted_files
-from gpu_service.model_facts import ModelError
+from gpu_service.model_facts import ModelError, UnreachableError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CONNECTIONS: Final = 8
 PIECE_BYTES: Final = 32 * 2**20
+# Where nobody answers at all, the model's copy in the cache is used, and is not to wait long for it.
+CONNECT_SECONDS: Final = 10
 READ_BYTES: Final = 2**20
 # Beside the files, in the form that `sha256sum` writes: for objects of which S3 keeps no checksum that we can compute.
 MANIFEST: Final = "SHA256SUMS"
@@ -61,8 +63,12 @@ class S3Source:
         self._url = url.rstrip("/")
         self._bucket, _, prefix = self._url.removeprefix("s3://").partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
-        retries = Config(retries={"mode": "standard", "max_attempts": 6}, max_pool_connections=CONNECTIONS)
-        self._s3 = s3 or boto3.client("s3", config=retries)
+        config = Config(
+            retries={"mode": "standard", "max_attempts": 6},
+            connect_timeout=CONNECT_SECONDS,
+            max_pool_connections=CONNECTIONS,
+        )
+        self._s3 = s3 or boto3.client("s3", config=config)
         self._piece_bytes = piece_bytes
 
     @cached_property
@@ -80,7 +86,7 @@ class S3Source:
 
     @cached_property
     def files(self) -> list[S3File]:
-        """The objects to download. Raises `ModelError`."""
+        """The objects to download. Raises `UnreachableError`, and `ModelError` where they are no model."""
         try:
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
             keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
@@ -90,7 +96,7 @@ class S3Source:
             with ThreadPoolExecutor(CONNECTIONS) as pool:
                 return list(pool.map(lambda path: self._describe(path, sums.get(path)), sorted(wanted)))
         except (ClientError, BotoCoreError) as error:
-            raise ModelError(f"{self._url} can't be read: {error}") from error
+            raise UnreachableError(f"{self._url} can't be read: {error}") from error
 
     def download(self, directory: Path, progress: Callable[[int], None]) -> None:
         """Bring every file into `directory`. One that arrives damaged is fetched once more."""

@@ -22,12 +22,16 @@ LOGGER = make_logger("test")
 
 
 class Hub:
-    """The model `team/tiny` at one commit. `served` lists what was downloaded; `damage` spoils the next downloads."""
+    """The model `team/tiny` at one commit. `served` lists what was downloaded; `damage` spoils the next downloads.
+
+    While it `is_ill`, every answer is an error.
+    """
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
         self.served: list[str] = []
         self.damage: dict[str, int] = {}
+        self.is_ill = False
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -64,6 +68,8 @@ class Hub:
 
             def answer(self, *, head: bool) -> None:
                 path = self.path.partition("?")[0]
+                if hub.is_ill:
+                    return self.send(b"{}", code=500)
                 if path.startswith("/api/models/team/tiny/tree/"):
                     return self.send(json.dumps(hub.tree()).encode(), head=head)
                 if path.startswith("/api/models/team/tiny"):
@@ -120,6 +126,26 @@ def test_a_pinned_commit_that_is_in_the_cache_needs_no_download(hub: Hub, tmp_pa
     served = len(hub.served)
     second = fetch_model(f"team/tiny@{COMMIT}", tmp_path, LOGGER)
     assert (second.directory, second.downloaded_bytes, len(hub.served)) == (first.directory, 0, served)
+
+
+def test_while_the_hub_is_ill_the_copy_that_was_used_last_is_good_enough(
+    hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = fetch_model("team/tiny", tmp_path, LOGGER)
+    hub.is_ill = True
+    assert fetch_model("team/tiny", tmp_path, LOGGER).directory == first.directory
+    line = caplog.records[-1]
+    assert line.levelname == "WARNING"
+    assert f"Going on with team--tiny-{COMMIT[:12]}" in line.message
+    # Of another version, nothing was used.
+    with pytest.raises(ModelError, match="can't be had from the hub"):
+        fetch_model("team/tiny@v2", tmp_path, LOGGER)
+
+
+def test_a_pinned_commit_in_the_cache_needs_no_hub(hub: Hub, tmp_path: Path) -> None:
+    first = fetch_model(f"team/tiny@{COMMIT}", tmp_path, LOGGER)
+    hub.is_ill = True
+    assert fetch_model(f"team/tiny@{COMMIT}", tmp_path, LOGGER).directory == first.directory
 
 
 def test_a_damaged_file_is_downloaded_again(hub: Hub, tmp_path: Path) -> None:

@@ -40,10 +40,10 @@ print("downloaded", fetched.downloaded_bytes, flush=True)
 """
 
 
-def upload(s3: "S3Client", prefix: str, files: dict[str, bytes], **more: Any) -> str:
+def upload(s3: "S3Client", prefix: str, files: dict[str, bytes], *, bucket: str = "models", **more: Any) -> str:
     for path, body in files.items():
-        s3.put_object(Bucket="models", Key=f"{prefix}/{path}", Body=body, **more)
-    return f"s3://models/{prefix}"
+        s3.put_object(Bucket=bucket, Key=f"{prefix}/{path}", Body=body, **more)
+    return f"s3://{bucket}/{prefix}"
 
 
 def upload_checkpoint(s3: "S3Client", prefix: str, checkpoint: Path) -> str:
@@ -93,6 +93,20 @@ def test_a_changed_model_is_another_model(s3: "S3Client", tmp_path: Path) -> Non
     second = fetch_model(upload(s3, "changed", some_files(2)), tmp_path, LOGGER)
     assert first.directory != second.directory
     assert content_of(second.directory) == some_files(2)
+
+
+def test_while_s3_refuses_the_version_that_was_used_last_is_good_enough(s3: "S3Client", tmp_path: Path) -> None:
+    s3.create_bucket(Bucket="soon-gone")
+    # At last back to what was there first, which is in the cache still.
+    for megabytes in (1, 2, 1):
+        last = fetch_model(upload(s3, "tiny", some_files(megabytes), bucket="soon-gone"), tmp_path, LOGGER)
+    assert last.downloaded_bytes == 0
+    for path in some_files(1):
+        s3.delete_object(Bucket="soon-gone", Key=f"tiny/{path}")
+    s3.delete_bucket(Bucket="soon-gone")
+    fetched = fetch_model("s3://soon-gone/tiny", tmp_path, LOGGER)
+    assert fetched.directory == last.directory
+    assert content_of(fetched.directory) == some_files(1)
 
 
 def test_a_killed_download_goes_on_where_it_stopped(s3: "S3Client", tmp_path: Path) -> None:
