@@ -9,10 +9,14 @@ KEEP ?=
 # Options of the commands that speak to AWS, such as ARGS="--with-network --region eu-west-1".
 ARGS ?=
 
+# How many processes share the tests out among them, file by file.
+TEST_PROCESSES ?= 2
+
 BIN := .venv/bin
 # PyTorch's waiting threads spin by default, and slow everything else down on a few shared cores.
 export OMP_WAIT_POLICY ?= passive
 RUN := PYTHONPATH=. $(BIN)/python
+PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
 PORTS := --port $(PORT) --aws-port $(AWS_PORT)
 SOURCES := bench bootstrap.py build_lambda.py build_templates.py gameforge gpu_service insights jobs lambda_api local_cloud stacks tests tiny_sdxl
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py
@@ -77,7 +81,7 @@ mutants: setup-all .venv-checkov/installed  ## prove that the gates catch what i
 	$(RUN) -m stacks.mutants
 
 test: setup-all  ## the tests, against the emulator and the real pipeline; the API's are in test-api (minutes)
-	$(BIN)/pytest --ignore=tests/api
+	$(PYTEST) --ignore=tests/api
 
 test-api: setup-all  ## the deployed API: every route and error, random requests, 1,000 jobs through trouble (minutes)
 	$(BIN)/pytest tests/api -m "endurance or not endurance"
@@ -85,8 +89,8 @@ test-api: setup-all  ## the deployed API: every route and error, random requests
 bench-api: setup-all  ## how fast the API starts and answers; also in build/bench/api.json
 	@$(RUN) -m bench.api
 
-test-worker: setup-all  ## the worker's endurance: killed at every phase, stopped, starved of AWS (about 10 minutes)
-	$(BIN)/pytest tests/worker -m "endurance or not endurance"
+test-worker: setup-all  ## the worker's endurance: killed at every phase, stopped, starved of AWS (10 to 20 minutes)
+	$(PYTEST) tests/worker -m "endurance or not endurance"
 
 bench-worker: setup-all  ## the worker against the bare pipeline, LitServe and Ray Serve (10 minutes on a slow machine)
 	$(RUN) -m bench.worker

@@ -23,6 +23,7 @@ from insights import LogLine, parse
 from jobs import prices
 from jobs.logs import FIELD_NAMES
 from jobs.metrics import SERVICE
+from local_cloud.kept_lines import group_names
 from stacks.saved_queries.of_jobs import ATTEMPT_ENDS
 from tests.gameforge.test_logs import API, SWEEP, WORKER, write
 
@@ -105,6 +106,8 @@ SWEEP_LINES = [line(60, "sweep", "swept", queue_depth=0)]
 
 @pytest.fixture
 def run(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    # The emulator is other tests', too: their lines would be in the sums.
+    forget(aws)
     write(aws, WORKER, WORKER_LINES)
     write(aws, SWEEP, SWEEP_LINES)
     (tmp_path / "endpoint.json").write_text(json.dumps({"aws_url": aws.endpoint_url}))
@@ -114,8 +117,13 @@ def run(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[R
         return CliRunner().invoke(app, ["cost", *arguments])
 
     yield invoke
-    for group in (WORKER, SWEEP):
-        aws.client("logs").delete_log_group(logGroupName=group)
+    forget(aws)
+
+
+def forget(aws: Aws) -> None:
+    logs = aws.client("logs")
+    for group in {WORKER, SWEEP} & set(group_names(logs)):
+        logs.delete_log_group(logGroupName=group)
 
 
 def test_the_laptops_log_becomes_a_ledger(run: Run) -> None:

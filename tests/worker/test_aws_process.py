@@ -68,6 +68,7 @@ def test_it_ends_with_its_worker(backend: Backend, end: signal.Signals) -> None:
     assert not child.is_running()
 
 
+@pytest.mark.endurance
 def test_a_worker_that_loses_it_ends_and_its_job_is_made_by_the_next(backend: Backend) -> None:
     worker = backend.start_worker(backend.url).wait_ready()
     job_id = backend.submit(**LONG)

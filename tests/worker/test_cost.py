@@ -88,6 +88,7 @@ def test_alive_time_is_busy_and_idle_time_and_has_its_price(backend: Backend, pr
     assert len(ids) == 1
 
 
+@pytest.mark.endurance
 def test_a_canceled_job_pays_for_what_it_used_and_its_neighbour_for_the_rest(backend: Backend, proxy: Proxy) -> None:
     canceled, neighbour = (backend.submit(**LONG, seed=seed) for seed in range(2))
     worker = backend.start_worker(proxy.url, environment=PRICED)
@@ -107,6 +108,7 @@ def test_a_canceled_job_pays_for_what_it_used_and_its_neighbour_for_the_rest(bac
     assert device_seconds(worker) == pytest.approx(busy_seconds(worker), abs=1e-4)
 
 
+@pytest.mark.endurance
 def test_a_job_that_is_handed_back_keeps_what_it_used_and_adds_to_it(backend: Backend, proxy: Proxy) -> None:
     job_id = backend.submit(**LONG)
     first = backend.start_worker(proxy.url, environment=PRICED).wait_ready()

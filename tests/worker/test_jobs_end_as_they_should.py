@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from gpu_service.worker import ExitCode
 from jobs import names
 from jobs.job import Status
@@ -55,6 +57,7 @@ def test_jobs_that_run_out_of_memory_together_are_made_one_by_one(backend: Backe
     backend.check_no_message_left()
 
 
+@pytest.mark.endurance
 def test_a_worker_that_loses_its_device_hands_its_job_back_and_exits(backend: Backend, proxy: Proxy) -> None:
     worker = backend.start_worker(proxy.url, module=FAULTY_WORKER).wait_ready()
     job_id = backend.submit(prompt="a lost heart")
@@ -80,6 +83,7 @@ def test_a_job_that_this_version_cannot_read_fails_and_harms_no_other(backend: B
     backend.check_no_message_left()
 
 
+@pytest.mark.endurance
 def test_a_job_that_kills_workers_fails_after_three_and_takes_no_other_with_it(backend: Backend, proxy: Proxy) -> None:
     neighbours = [backend.submit(seed=seed) for seed in range(2)]
     poison = backend.submit(prompt="a poison heart")
@@ -96,6 +100,7 @@ def test_a_job_that_kills_workers_fails_after_three_and_takes_no_other_with_it(b
     backend.check_no_message_left()
 
 
+@pytest.mark.endurance
 def test_a_device_that_hangs_is_left_and_its_job_handed_back(backend: Backend, proxy: Proxy) -> None:
     environment = {names.ENV_STEP_BUDGET_SECONDS: "1"}
     worker = backend.start_worker(proxy.url, module=FAULTY_WORKER, environment=environment).wait_ready()

@@ -70,9 +70,8 @@ def check_kill(backend: Backend, proxy: Proxy, worker: WorkerProcess, phase: str
     return following
 
 
-@pytest.mark.parametrize("phase", ["uploading", "recording"])
-def test_a_worker_killed_while_storing_loses_no_job(backend: Backend, proxy: Proxy, phase: str) -> None:
-    check_kill(backend, proxy, backend.start_worker(proxy.url).wait_ready(), phase)
+def test_a_worker_killed_while_recording_loses_no_job(backend: Backend, proxy: Proxy) -> None:
+    check_kill(backend, proxy, backend.start_worker(proxy.url).wait_ready(), "recording")
 
 
 @pytest.mark.endurance

@@ -16,6 +16,7 @@ def ended(worker: WorkerProcess) -> list[str]:
     return [line["job_id"] for line in worker.log.lines if line.get("event") == "job_succeeded"]
 
 
+@pytest.mark.endurance
 def test_two_workers_and_every_message_twice_make_every_job_once(backend: Backend, proxy: Proxy) -> None:
     workers = [backend.start_worker(proxy.url, environment=LONG_LEASE) for _ in range(2)]
     for worker in workers:
@@ -49,6 +50,7 @@ def test_an_outage_costs_no_job(backend: Backend, proxy: Proxy, service: str, fa
     assert backend.dead_letters() == []
 
 
+@pytest.mark.endurance
 def test_answers_that_get_lost_change_nothing(backend: Backend, proxy: Proxy) -> None:
     """Each call is done, and every third one's answer is lost: the SDK then does it again."""
     numbers = itertools.count()
