@@ -16,7 +16,7 @@ BIN := .venv/bin
 # PyTorch's waiting threads spin by default, and slow everything else down on a few shared cores.
 export OMP_WAIT_POLICY ?= passive
 RUN := PYTHONPATH=. $(BIN)/python
-PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
+PYTEST := $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 PORTS := --port $(PORT) --aws-port $(AWS_PORT)
 SOURCES := bench bootstrap.py build_lambda.py build_templates.py gameforge gpu_service insights jobs lambda_api local_cloud stacks tests tiny_sdxl
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) is needed and is not installed; or say: make PYTHON=path/to/python3.11" >&2; exit 1; }; TORCH_INDEX="$(TORCH_INDEX)" $(PYTHON) bootstrap.py

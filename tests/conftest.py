@@ -17,19 +17,8 @@ from jobs import names
 from local_cloud.cloud import LocalCloud
 from local_cloud.processes import free_port
 
-# Whose fixture, minutes of a cloud's life, is the whole directory's.
-ONE_PROCESS = frozenset({"observability"})
-
 # Short, so that a test that kills a worker does not wait a minute for the lease to run out.
 LEASE_SECONDS = 4
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist's own hook reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one process what shares its fixtures, where the tests run in several: a file, or such a directory."""
-    for item in items:
-        is_whole = item.path.parent.name in ONE_PROCESS
-        item.add_marker(pytest.mark.xdist_group(str(item.path.parent if is_whole else item.path)))
 
 
 class LogLines:
