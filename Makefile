@@ -80,7 +80,7 @@ lint: setup-all .venv-checkov/installed  ## ruff, mypy, hadolint, the OpenAPI do
 mutants: setup-all .venv-checkov/installed  ## prove that the gates catch what is wrong: single faults, each caught by at least one
 	$(RUN) -m stacks.mutants
 
-test: setup-all  ## the tests, against the emulator and the real pipeline; the API's are in test-api (minutes)
+test: setup-all  ## the tests, against the emulator and the real pipeline; the API's are in test-api (9 minutes; TEST_PROCESSES)
 	$(PYTEST) --ignore=tests/api
 
 test-api: setup-all  ## the deployed API: every route and error, random requests, 1,000 jobs through trouble (minutes)
@@ -89,7 +89,7 @@ test-api: setup-all  ## the deployed API: every route and error, random requests
 bench-api: setup-all  ## how fast the API starts and answers; also in build/bench/api.json
 	@$(RUN) -m bench.api
 
-test-worker: setup-all  ## the worker's endurance: killed at every phase, stopped, starved of AWS (10 to 20 minutes)
+test-worker: setup-all  ## the worker's endurance: killed at every phase, stopped, starved of AWS (10 minutes; TEST_PROCESSES)
 	$(PYTEST) tests/worker -m "endurance or not endurance"
 
 bench-worker: setup-all  ## the worker against the bare pipeline, LitServe and Ray Serve (10 minutes on a slow machine)
